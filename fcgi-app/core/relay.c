@@ -1,0 +1,731 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "core/relay.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/sse.h"
+#include "base/timing.h"
+#include "core/bound.h"
+#include "core/hedge.h"
+#include "core/route.h"
+#include "core/spool.h"
+#include "net/transfer.h"
+#include "store/ledger.h"
+
+#include <poll.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    TICK_MS = 1000,
+    HELD_EVENTS_MAX =
+        32, /* start-up chunks without content that wait for the first one with some */
+    KEEP_BYTES = 64 * 1024, /* memory that an idle worker keeps of its buffers */
+    HEADERS_MAX = 4,
+    RETRY_BASE_MS = 50, /* to 100 ms */
+};
+
+struct relay {
+    struct app *app;
+    struct transfer *transfer;
+    struct sse_reader sse;
+    struct buf request;
+    struct buf answer;
+};
+
+/* What the answer of the upstream is taken for, decided at its head. */
+enum intake { INTAKE_NONE, INTAKE_ANSWER, INTAKE_STREAM, INTAKE_FAILURE };
+
+/* How an attempt at one upstream ended. */
+enum verdict {
+    VERDICT_WHOLE,  /* the answer is there, all but its end has been sent */
+    VERDICT_GONE,   /* the client left */
+    VERDICT_FAILED, /* err says why, status what the usage row calls it */
+};
+
+/* One call under way. */
+struct run {
+    struct relay *relay;
+    const struct relay_call *call;
+    const struct relay_sink *sink;
+    void *sink_arg;
+    const struct catalog_model *model;
+    struct route_list routes;
+    struct relay_head head;
+    struct bound bound;
+    struct ledger_hold hold;
+    int64_t start_ms;
+    int64_t last_sent_ms;
+    int64_t renewed_ms;
+    bool began;           /* the client's stream has begun */
+    bool content;         /* the first content has been sent: from here on nobody else can serve */
+    bool gone;            /* the client left */
+    int64_t output_bytes; /* of text sent to the client, or of a whole answer */
+
+    /* Of the attempt under way. */
+    const struct route *route;
+    struct transfer_result result;
+    struct format_reader reader;
+    enum intake intake;
+    struct json_object *held[HELD_EVENTS_MAX];
+    size_t held_count;
+    bool done;   /* the provider said that the answer is whole */
+    bool failed; /* err is set: the upstream's answer is no good */
+    struct usage usage;
+    const char *status;
+    struct err err;
+};
+
+struct relay *relay_new(struct app *app)
+{
+    struct relay *r = mem_zalloc(sizeof *r);
+    r->app = app;
+    r->transfer = transfer_new();
+    sse_reader_init(&r->sse);
+    buf_init(&r->request, SIZE_MAX / 2);
+    buf_init(&r->answer, RELAY_ANSWER_MAX);
+    return r;
+}
+
+void relay_free(struct relay *r)
+{
+    if (r == NULL)
+        return;
+    transfer_free(r->transfer);
+    sse_reader_fini(&r->sse);
+    buf_fini(&r->request);
+    buf_fini(&r->answer);
+    mem_free(r);
+}
+
+/* The end of the money side. */
+
+static struct ledger_outcome outcome_of(const struct run *run, const char *status)
+{
+    return (struct ledger_outcome){
+        .status = status,
+        .provider = run->route->format->name,
+        .upstream_model = run->route->upstream_model,
+        .hedged_from = run->head.hedged_from,
+        .stream = run->call->request->stream,
+        .http_status = run->result.head.status,
+        .first_byte_ms = run->result.first_byte_ms,
+        .duration_ms = timing_mono_ms() - run->start_ms,
+    };
+}
+
+static void release(const struct run *run, const char *status)
+{
+    struct ledger_outcome how = outcome_of(run, status);
+    struct err err;
+
+    if (ledger_release(&run->relay->app->store, run->call->arena, run->call->request_id, &how,
+                       &err) != 0)
+        log_write(LOG_LEVEL_WARN, run->call->request_id,
+                  "hold not released, it will expire by itself: %s", err.detail);
+}
+
+static int64_t at_least_zero(int64_t v)
+{
+    return v > 0 ? v : 0;
+}
+
+/* The provider's counts, or where it told none an estimate. Prompt kinds are taken apart so that
+ * none is billed twice. */
+static struct ledger_usage invoice_of(struct run *run)
+{
+    struct usage *u = &run->usage;
+    struct ledger_usage invoice = {.estimated = !u->known};
+
+    if (!u->known) {
+        u->prompt = run->bound.estimate;
+        u->completion = bound_estimate(run->output_bytes);
+    }
+    invoice.cached = at_least_zero(u->cached);
+    invoice.cache_write_5m = at_least_zero(u->cache_write_5m);
+    invoice.cache_write_1h = at_least_zero(u->cache_write_1h);
+    invoice.input =
+        at_least_zero(u->prompt - invoice.cached - invoice.cache_write_5m - invoice.cache_write_1h);
+    invoice.output = at_least_zero(u->completion);
+    invoice.reasoning = at_least_zero(u->reasoning);
+    if (invoice.reasoning > invoice.output)
+        invoice.reasoning = invoice.output;
+    memcpy(invoice.upstream_cost_usd, u->cost_usd, sizeof invoice.upstream_cost_usd);
+    return invoice;
+}
+
+/* A charge that can be lost neither to the database nor to this process: the last resort is the
+ * log, with counts only. */
+static void spool(const struct run *run, const struct ledger_usage *invoice,
+                  const struct ledger_outcome *how)
+{
+    struct err err;
+
+    if (spool_write(run->relay->app->conf->spool_dir, run->call->request_id, invoice, how, &err) ==
+        0)
+        return;
+    log_write(LOG_LEVEL_ERROR, run->call->request_id,
+              "SETTLEMENT LOST, enter it by hand: input %lld cached %lld write5m %lld write1h %lld "
+              "output %lld reasoning %lld cost '%s' (%s %s)",
+              (long long)invoice->input, (long long)invoice->cached,
+              (long long)invoice->cache_write_5m, (long long)invoice->cache_write_1h,
+              (long long)invoice->output, (long long)invoice->reasoning, invoice->upstream_cost_usd,
+              err.message, err.detail);
+}
+
+/* Charges the call; the amount, or NULL when it is not known yet because the database is away. */
+static const char *settle(struct run *run, const char *status)
+{
+    struct ledger_usage invoice = invoice_of(run);
+    struct ledger_outcome how = outcome_of(run, status);
+    struct ledger_charge *charge = arena_zalloc(run->call->arena, sizeof *charge);
+    struct err err;
+
+    if (ledger_settle(charge, &run->relay->app->store, run->call->arena, run->call->request_id,
+                      &invoice, &how, &err) == 0)
+        return charge->charge_usd;
+    log_write(LOG_LEVEL_WARN, run->call->request_id, "settled later, from the spool: %s",
+              err.detail);
+    spool(run, &invoice, &how);
+    return NULL;
+}
+
+/* Towards the client. */
+
+static int client_gone(struct run *run)
+{
+    run->gone = true;
+    return -1;
+}
+
+static int begin_stream(struct run *run)
+{
+    if (run->began)
+        return 0;
+    run->began = true;
+    return run->sink->begin(&run->head, run->sink_arg) != 0 ? client_gone(run) : 0;
+}
+
+static int send_event(struct run *run, const struct event *event)
+{
+    if (run->sink->event(event, run->sink_arg) != 0)
+        return client_gone(run);
+    run->output_bytes += event->output_bytes;
+    run->last_sent_ms = timing_mono_ms();
+    return 0;
+}
+
+static void drop_held(struct run *run)
+{
+    for (size_t i = 0; i < run->held_count; i++)
+        json_object_put(run->held[i]);
+    run->held_count = 0;
+}
+
+/* The first content is here: the answer is really coming, so the client gets its head and what was
+ * held back. */
+static int send_held(struct run *run)
+{
+    int rc = begin_stream(run);
+
+    for (size_t i = 0; i < run->held_count && rc == 0; i++) {
+        struct event event = {.kind = EVENT_CHUNK, .json = run->held[i]};
+        rc = send_event(run, &event);
+    }
+    drop_held(run);
+    run->content = true;
+    return rc;
+}
+
+/* Start-up chunks wait for the first content: until then a failure can still become a proper error.
+ */
+static int on_content_event(struct run *run, const struct event *event)
+{
+    if (run->call->request->stream && !run->content) {
+        if (!event->content && run->held_count < HELD_EVENTS_MAX && event->kind == EVENT_CHUNK) {
+            run->held[run->held_count++] = json_object_get(event->json);
+            return 0;
+        }
+        if (send_held(run) != 0)
+            return -1;
+    }
+    return send_event(run, event);
+}
+
+static int on_event(const struct event *event, void *arg)
+{
+    struct run *run = arg;
+
+    if (event->kind == EVENT_DONE) {
+        run->done = true;
+        return 0;
+    }
+    if (event->kind == EVENT_USAGE) {
+        run->usage = *event->usage;
+        return run->sink->event(event, run->sink_arg) != 0 ? client_gone(run) : 0;
+    }
+    return on_content_event(run, event);
+}
+
+/* From the upstream. */
+
+static int on_sse(const struct sse_event *event, void *arg)
+{
+    struct run *run = arg;
+
+    if (run->done || event->data.len == 0)
+        return 0;
+    if (run->route->format->read_event(&run->reader, event->data, on_event, run, &run->err) != 0) {
+        run->failed = !run->gone;
+        return -1;
+    }
+    return 0;
+}
+
+static bool is_event_stream(const char *content_type)
+{
+    return strncasecmp(content_type, "text/event-stream", strlen("text/event-stream")) == 0;
+}
+
+static int on_head(const struct transfer_head *head, void *arg)
+{
+    struct run *run = arg;
+    bool ok = head->status >= 200 && head->status < 300;
+
+    if (!ok)
+        run->intake = INTAKE_FAILURE;
+    else if (!run->call->request->stream)
+        run->intake = INTAKE_ANSWER;
+    else
+        run->intake = is_event_stream(head->content_type) ? INTAKE_STREAM : INTAKE_FAILURE;
+    return 0;
+}
+
+static int on_data(const char *data, size_t len, void *arg)
+{
+    struct run *run = arg;
+    struct buf *answer = &run->relay->answer;
+    int rc = 0;
+
+    switch (run->intake) {
+    case INTAKE_STREAM:
+        rc = sse_reader_feed(&run->relay->sse, data, len, on_sse, run);
+        if (rc == SSE_TOO_LONG) {
+            run->failed = true;
+            format_nonsense(&run->err, "an event of the stream is too long");
+        }
+        return rc;
+    case INTAKE_ANSWER:
+        buf_append(answer, data, len);
+        if (buf_failed(answer)) {
+            run->failed = true;
+            return format_nonsense(&run->err, "the answer is too large");
+        }
+        return 0;
+    case INTAKE_FAILURE:
+    case INTAKE_NONE:
+        if (answer->len < RELAY_FAILURE_MAX)
+            buf_append(answer, data,
+                       len < RELAY_FAILURE_MAX - answer->len ? len
+                                                             : RELAY_FAILURE_MAX - answer->len);
+        return 0;
+    }
+    return 0;
+}
+
+static void renew(struct run *run, int64_t now)
+{
+    struct err err;
+
+    if (now - run->renewed_ms < LEDGER_RENEW_EVERY_S * 1000)
+        return;
+    run->renewed_ms = now;
+    if (ledger_renew(&run->relay->app->store, run->call->arena, run->call->request_id, &err) != 0)
+        log_write(LOG_LEVEL_WARN, run->call->request_id, "hold not renewed: %s", err.detail);
+}
+
+static int on_tick(bool watched, void *arg)
+{
+    struct run *run = arg;
+    int64_t now = timing_mono_ms();
+
+    (void)watched;
+    if (run->sink->gone(run->sink_arg))
+        return client_gone(run);
+    renew(run, now);
+    if (!run->call->request->stream || now - run->last_sent_ms < RELAY_KEEPALIVE_MS)
+        return 0;
+    if (begin_stream(run) != 0 || run->sink->comment(run->sink_arg) != 0)
+        return client_gone(run);
+    run->last_sent_ms = now;
+    return 0;
+}
+
+static const char *key_header(const struct run *run)
+{
+    static const char *const names[] = {
+        [FORMAT_AUTH_BEARER] = "Authorization: Bearer ",
+        [FORMAT_AUTH_X_API_KEY] = "x-api-key: ",
+        [FORMAT_AUTH_GOOG] = "x-goog-api-key: ",
+    };
+
+    return arena_printf(run->call->arena, "%s%s", names[run->route->format->auth], run->route->key);
+}
+
+static const char *upstream_url(const struct run *run)
+{
+    static const char model[] = "{model}";
+    const struct format *f = run->route->format;
+    const char *path =
+        run->call->request->stream && f->stream_path != NULL ? f->stream_path : f->path;
+    const char *at = strstr(path, model);
+
+    if (at == NULL)
+        return arena_printf(run->call->arena, "%s%s", run->route->base_url, path);
+    return arena_printf(run->call->arena, "%s%.*s%s%s", run->route->base_url, (int)(at - path),
+                        path, run->route->upstream_model, at + sizeof model - 1);
+}
+
+static void call_upstream(struct run *run)
+{
+    static const struct transfer_callbacks callbacks = {
+        .head = on_head, .data = on_data, .tick = on_tick};
+    const struct conf *conf = run->relay->app->conf;
+    const char *headers[HEADERS_MAX];
+    size_t n = 0;
+
+    headers[n++] = "Content-Type: application/json";
+    headers[n++] =
+        run->call->request->stream ? "Accept: text/event-stream" : "Accept: application/json";
+    headers[n++] = key_header(run);
+    if (run->route->format->extra_header != NULL)
+        headers[n++] = run->route->format->extra_header;
+    struct transfer_request request = {
+        .url = upstream_url(run),
+        .headers = headers,
+        .header_count = n,
+        .body = buf_span(&run->relay->request),
+        .connect_timeout_ms = conf->connect_timeout_ms,
+        .first_byte_timeout_ms = conf->first_byte_timeout_ms,
+        .idle_timeout_ms = conf->idle_timeout_ms,
+        .deadline_ms = run->start_ms + conf->max_call_time_ms,
+        .tick_ms = TICK_MS,
+        .watch_fd = run->sink->watch_fd(run->sink_arg),
+    };
+    transfer_run(&run->result, run->relay->transfer, &request, &callbacks, run);
+}
+
+/* The end of an attempt. */
+
+static enum verdict fail_as(struct run *run, const char *status)
+{
+    run->status = status;
+    return VERDICT_FAILED;
+}
+
+static enum verdict fail_broken(struct run *run, enum err_code code, const char *status,
+                                const char *message)
+{
+    err_set(&run->err, code, NULL, "%s You were not charged; please try again.", message);
+    err_detail(&run->err, "%s", run->result.detail);
+    run->err.retryable = true;
+    return fail_as(run, status);
+}
+
+static enum verdict judge_answer(struct run *run)
+{
+    struct json_object *answer = NULL;
+    struct err parse;
+    int rc = 0;
+
+    if (jsonx_parse(&answer, run->relay->answer.data, run->relay->answer.len, &parse) != 0)
+        rc = format_nonsense(&run->err, "the answer is no JSON");
+    else
+        rc = run->route->format->read_answer(&run->reader, answer, on_event, run, &run->err);
+    json_object_put(answer);
+    return rc == 0 ? VERDICT_WHOLE : fail_as(run, "upstream_error");
+}
+
+static enum verdict judge_stream(struct run *run)
+{
+    const struct format *format = run->route->format;
+
+    if (!run->done && run->result.end == TRANSFER_DONE && format->end_stream != NULL &&
+        format->end_stream(&run->reader, on_event, run, &run->err) != 0)
+        return run->gone ? VERDICT_GONE : fail_as(run, "upstream_error");
+    if (!run->done)
+        return run->result.end == TRANSFER_TIMEOUT
+                   ? fail_broken(run, ERR_TIMEOUT, "timeout",
+                                 "The provider was silent for too long.")
+                   : fail_broken(run, ERR_UPSTREAM, "upstream_error",
+                                 "The provider's stream broke off before its end.");
+    if (!run->content && send_held(run) != 0)
+        return VERDICT_GONE;
+    return VERDICT_WHOLE;
+}
+
+static enum verdict judge_done(struct run *run)
+{
+    switch (run->intake) {
+    case INTAKE_ANSWER:
+        return judge_answer(run);
+    case INTAKE_STREAM:
+        return judge_stream(run);
+    case INTAKE_FAILURE:
+    case INTAKE_NONE:
+        run->route->format->read_failure(&run->err, run->result.head.status,
+                                         run->result.head.retry_after_s,
+                                         buf_span(&run->relay->answer));
+        return fail_as(run, "upstream_error");
+    }
+    return fail_as(run, "upstream_error");
+}
+
+static enum verdict judge(struct run *run)
+{
+    if (run->gone)
+        return VERDICT_GONE;
+    if (run->failed)
+        return fail_as(run, "upstream_error");
+    if (run->result.end == TRANSFER_DONE)
+        return judge_done(run);
+    /* What a connection does after the provider's last word changes nothing. */
+    if (run->intake == INTAKE_STREAM)
+        return judge_stream(run);
+    if (run->result.end == TRANSFER_TIMEOUT)
+        return fail_broken(run, ERR_TIMEOUT, "timeout", "The provider was silent for too long.");
+    return fail_broken(run, ERR_UPSTREAM, "upstream_error",
+                       "The provider cannot be reached or broke off its answer.");
+}
+
+/* The end of a call. */
+
+static int finish_well(struct run *run)
+{
+    const char *charge = settle(run, "ok");
+
+    (void)run->sink->end(&run->head, &run->usage, charge, run->sink_arg);
+    return 0;
+}
+
+/* A client that left in mid-stream pays for the prompt and what it had got; before that, nothing.
+ */
+static int finish_gone(struct run *run, struct err *err)
+{
+    if (run->call->request->stream && run->intake == INTAKE_STREAM)
+        (void)settle(run, "client_gone");
+    else
+        release(run, "client_gone");
+    return err_set(err, ERR_CLIENT_GONE, NULL, "The client left.");
+}
+
+/* Nothing is charged; the client gets the error as an answer or, once its stream has begun, as an
+ * event. */
+static int finish_failed(struct run *run, const struct err *failure, struct err *err)
+{
+    release(run, run->status);
+    if (run->began) {
+        (void)run->sink->fail(failure, run->sink_arg);
+        return 0;
+    }
+    *err = *failure;
+    return -1;
+}
+
+/* The beginning of a call. */
+
+static struct ledger_want want_of(const struct run *run)
+{
+    const struct neutral_request *request = run->call->request;
+    struct ledger_want want = {
+        .request_id = run->call->request_id,
+        .model_id = run->model->id,
+        .price_model_id = run->route->price_model_id,
+        .prompt_bound = run->bound.prompt,
+        .prompt_likely = run->bound.likely,
+        .output_limit = request->output_limit,
+        .output_max = run->model->max_output_tokens,
+        .choices = request->choices,
+    };
+
+    memcpy(want.key_hash, run->call->key_hash, sizeof want.key_hash);
+    return want;
+}
+
+static int authorize(struct run *run, struct err *err)
+{
+    struct ledger_want want = want_of(run);
+
+    if (ledger_authorize(&run->hold, &run->relay->app->store, run->call->arena, &want, err) != 0)
+        return -1;
+    if (want.output_limit == 0 && run->hold.output_limit < run->model->max_output_tokens)
+        run->head.output_limit = run->hold.output_limit;
+    return 0;
+}
+
+/* Another provider serves at another price: the hold must cover that too. */
+static int extend(struct run *run)
+{
+    struct ledger_want want = want_of(run);
+    struct err err;
+
+    if (want.output_limit == 0)
+        want.output_limit = run->hold.output_limit;
+    if (ledger_extend(&run->hold, &run->relay->app->store, run->call->arena, &want, &err) == 0)
+        return 0;
+    log_write(LOG_LEVEL_INFO, run->call->request_id, "not hedged to %s: %s",
+              run->route->upstream_model, err.message);
+    return -1;
+}
+
+static void begin_attempt(struct run *run)
+{
+    struct relay *r = run->relay;
+
+    buf_clear(&r->request);
+    buf_clear(&r->answer);
+    sse_reader_reset(&r->sse);
+    drop_held(run);
+    run->intake = INTAKE_NONE;
+    run->done = false;
+    run->failed = false;
+    memset(&run->usage, 0, sizeof run->usage);
+    err_clear(&run->err);
+    run->reader = (struct format_reader){
+        .request = run->call->request,
+        .arena = run->call->arena,
+        .state = arena_zalloc(run->call->arena, run->route->format->state_size),
+    };
+}
+
+/* One upstream is asked. A connection that cannot be made is tried once more, after a moment: other
+ * clients of a provider that restarts do the same. */
+static enum verdict attempt(struct run *run)
+{
+    const struct neutral_request *request = run->call->request;
+    struct neutral_target target = {
+        .upstream_model = run->route->upstream_model,
+        .dialect = run->model->dialect,
+        .model = run->model->name,
+        .hedge = run->head.hedged_from != NULL,
+        /* A limit above the model's maximum is the provider's to refuse. */
+        .output_limit = request->output_limit > 0 ? request->output_limit : run->hold.output_limit,
+    };
+
+    begin_attempt(run);
+    if (run->route->format->write_request(&run->relay->request, request, &target, &run->err) != 0)
+        return fail_as(run, "error");
+    call_upstream(run);
+    if (run->result.end == TRANSFER_UNREACHABLE && !run->gone) {
+        unsigned char jitter = 0;
+        secret_random(&jitter, sizeof jitter);
+        poll(NULL, 0, RETRY_BASE_MS + jitter % RETRY_BASE_MS);
+        call_upstream(run);
+    }
+    enum verdict verdict = judge(run);
+    if (verdict == VERDICT_FAILED)
+        log_write(LOG_LEVEL_WARN, run->call->request_id, "%s %s: %s: %s", run->route->format->name,
+                  run->route->upstream_model, err_name(run->err.code),
+                  run->err.detail[0] != '\0' ? run->err.detail : run->err.message);
+    return verdict;
+}
+
+/* The next route takes over; false if there is none or the hold cannot be made large enough for it.
+ */
+static bool take_next(struct run *run, size_t *at)
+{
+    if (run->head.hedged_from == NULL)
+        run->head.hedged_from = run->route->format->name;
+    while (++*at < run->routes.count) {
+        run->route = &run->routes.routes[*at];
+        run->head.provider = run->route->format->name;
+        if (extend(run) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Asks the routes in turn until one serves. Nothing of a failed attempt has reached the client. */
+static enum verdict serve(struct run *run, struct err *failure)
+{
+    struct hedge *hedge = run->relay->app->hedge;
+    struct arena *arena = run->call->arena;
+    bool hedged = run->routes.count > 1;
+    enum verdict verdict;
+    size_t at = 0;
+
+    if (hedged && !hedge_is_up(hedge, run->route->format->name, arena) && !take_next(run, &at)) {
+        run->route = &run->routes.routes[0];
+        run->head.provider = run->route->format->name;
+        run->head.hedged_from = NULL;
+        at = run->routes.count;
+    }
+    for (;;) {
+        verdict = attempt(run);
+        bool fault = verdict == VERDICT_FAILED && run->err.retryable;
+        if (hedged && verdict != VERDICT_GONE && (fault || verdict == VERDICT_WHOLE))
+            hedge_report(hedge, run->route->format->name, fault ? err_name(run->err.code) : NULL,
+                         arena);
+        if (failure->code == ERR_NONE)
+            *failure = run->err; /* of the provider that the client has chosen */
+        if (!fault || run->content || !take_next(run, &at))
+            return verdict;
+    }
+}
+
+static int run_held(struct run *run, struct err *err)
+{
+    struct relay *r = run->relay;
+    struct err failure;
+    int rc = 0;
+
+    err_clear(&failure);
+    switch (serve(run, &failure)) {
+    case VERDICT_WHOLE:
+        rc = finish_well(run);
+        break;
+    case VERDICT_GONE:
+        rc = finish_gone(run, err);
+        break;
+    case VERDICT_FAILED:
+        rc = finish_failed(run, &failure, err);
+        break;
+    }
+    drop_held(run);
+    buf_shrink(&r->request, KEEP_BYTES);
+    buf_shrink(&r->answer, KEEP_BYTES);
+    return rc;
+}
+
+int relay_run(struct relay *r, const struct relay_call *call, const struct relay_sink *sink,
+              void *sink_arg, struct err *err)
+{
+    struct run *run = arena_zalloc(call->arena, sizeof *run);
+    const struct models_copy *copy = NULL;
+
+    run->relay = r;
+    run->call = call;
+    run->sink = sink;
+    run->sink_arg = sink_arg;
+    run->start_ms = timing_mono_ms();
+    run->last_sent_ms = run->start_ms;
+    run->renewed_ms = run->start_ms;
+    run->result.first_byte_ms = -1;
+    if (models_take(&copy, r->app->models, err) != 0)
+        return -1;
+    int rc = models_find(&run->model, &run->head.substituted, copy, call->request->model, err);
+    if (rc == 0)
+        rc = route_choose(&run->routes, run->model, call->kind, r->app->conf, err);
+    if (rc == 0) {
+        run->route = &run->routes.routes[0];
+        run->head.provider = run->route->format->name;
+        bound_prompt(&run->bound, &call->request->size, run->model);
+        rc = authorize(run, err);
+    }
+    if (rc == 0)
+        rc = run_held(run, err);
+    models_give(r->app->models, copy);
+    return rc;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "core/route.h"
+
+static const char *const api_names[] = {
+    [API_OPENAI] = "openai",         [API_OPENAI_RESPONSES] = "openai-responses",
+    [API_ANTHROPIC] = "anthropic",   [API_GOOGLE] = "google",
+    [API_OPENROUTER] = "openrouter", [API_KIE] = "kie",
+    [API_OTHER] = "other",
+};
+
+const char *route_api_name(enum catalog_api api)
+{
+    return api_names[api];
+}
+
+static const char *const kind_paths[] = {
+    [KIND_CHAT] = "POST /v1/chat/completions", [KIND_EMBEDDING] = "POST /v1/embeddings",
+    [KIND_IMAGE] = "POST /v1/jobs/createTask", [KIND_VIDEO] = "POST /v1/jobs/createTask",
+    [KIND_MUSIC] = "POST /v1/jobs/createTask", [KIND_SPEECH] = "POST /v1/jobs/createTask",
+};
+
+static int resolve(struct route *out, const struct catalog_route *r,
+                   const struct catalog_model *model, const struct conf *conf, struct err *err)
+{
+    const struct format *format = format_find(api_names[r->api]);
+
+    if (format == NULL)
+        return err_set(err, ERR_NOT_IMPLEMENTED, "model",
+                       "The model '%s' is served by %s, which this version does not speak yet. "
+                       "Nothing was charged.",
+                       model->name, api_names[r->api]);
+    if (conf->key[format->account] == NULL) {
+        err_set(err, ERR_UPSTREAM_AUTH, "model",
+                "The model '%s' is not available: the operator has not configured a key for its "
+                "provider.",
+                model->name);
+        return err_detail(err, "%s_key is not set", conf_provider_name(format->account));
+    }
+    *out = (struct route){
+        .format = format,
+        .base_url = conf->url[format->account],
+        .key = conf->key[format->account],
+        .upstream_model = r->upstream_model,
+        .price_model_id = r->price_model_id,
+    };
+    return 0;
+}
+
+int route_choose(struct route_list *out, const struct catalog_model *model, enum catalog_kind kind,
+                 const struct conf *conf, struct err *err)
+{
+    struct err hedge_err;
+
+    if (model->kind != kind)
+        return err_set(err, ERR_BAD_REQUEST, "model",
+                       "The model '%s' is not made for this path; it is served by %s.", model->name,
+                       kind_paths[model->kind]);
+    if (model->route_count == 0)
+        return err_set(err, ERR_MODEL_NOT_FOUND, "model", "The model '%s' has no provider.",
+                       model->name);
+    if (resolve(&out->routes[0], &model->routes[0], model, conf, err) != 0)
+        return -1;
+    out->count = 1;
+    for (size_t i = 1; i < model->route_count; i++)
+        if (resolve(&out->routes[out->count], &model->routes[i], model, conf, &hedge_err) == 0)
+            out->count++;
+    return 0;
+}

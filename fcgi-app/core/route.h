@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which upstreams can serve a model. Pure.
+ */
+#ifndef AIG_ROUTE_H
+#define AIG_ROUTE_H
+
+#include "base/base.h"
+#include "base/conf.h"
+#include "base/err.h"
+#include "store/catalog.h"
+#include "wire/format.h"
+
+struct route {
+    const struct format *format;
+    const char *base_url;
+    const char *key;
+    const char *upstream_model;
+    int64_t price_model_id;
+};
+
+struct route_list {
+    struct route routes[CATALOG_ROUTE_MAX]; /* the first one serves, the others hedge */
+    size_t count;                           /* at least 1 */
+};
+
+/* 404 for a model without a route, 400 for one of another kind than `kind`, 501 where this version
+ * does not speak the provider's format, 502 where the operator has configured no key for it. Hedges
+ * that cannot be called are left out. */
+int route_choose(struct route_list *out, const struct catalog_model *model, enum catalog_kind kind,
+                 const struct conf *conf, struct err *err) AIG_MUST_USE;
+
+/* "openai", "anthropic", ...: as in the catalog. */
+const char *route_api_name(enum catalog_api api);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole answers: JSON, and errors in OpenAI's envelope {"error":{message,type,param,code}}
+ * (OpenAI's API reference, "Error codes").
+ */
+#ifndef AIG_REPLY_H
+#define AIG_REPLY_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/jsonx.h"
+#include "http/fcgi.h"
+
+/* Adds x-request-id and openai-processing-ms: every answer has them. */
+void reply_common_headers(struct exchange *x);
+
+/* Sends status and a body of JSON text. -1 when the client is gone. */
+int reply_body(struct exchange *x, int status, const struct buf *body);
+
+/* Sends status and a JSON body. -1 when the client is gone. */
+int reply_json(struct exchange *x, int status, struct json_object *body);
+
+/* Appends {"error":{...}} to out. */
+void reply_error_body(struct buf *out, const struct err *e);
+/* Sends the error with its status, Retry-After and, for a 405, Allow (may be NULL). */
+void reply_error(struct exchange *x, const struct err *e, const char *allow);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of upstream formats, and what they share: how a provider's failure becomes an error for
+ * the client.
+ */
+#ifndef AIG_FORMAT_H
+#define AIG_FORMAT_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/conf.h"
+#include "base/err.h"
+#include "wire/neutral.h"
+
+/* How the provider takes our key. */
+enum format_auth {
+    FORMAT_AUTH_BEARER,    /* Authorization: Bearer */
+    FORMAT_AUTH_X_API_KEY, /* x-api-key */
+    FORMAT_AUTH_GOOG,      /* x-goog-api-key */
+};
+
+/* What reading one answer needs; made by the caller, one a call. */
+struct format_reader {
+    const struct neutral_request *request;
+    struct arena *arena;
+    void *state; /* the format's own: state_size bytes, zeroed */
+};
+
+struct format {
+    const char *name;           /* as in route.provider, x-aig-provider and the usage row */
+    enum conf_provider account; /* whose base URL and key */
+    enum format_auth auth;
+    const char *extra_header; /* "anthropic-version: 2023-06-01"; NULL: none */
+    const char *path;         /* after the base URL; "{model}" stands for the upstream model */
+    const char *stream_path;  /* for a stream; NULL: the same */
+    bool needs_content;       /* write_request reads request->content, not the client's body */
+
+    /* Appends the upstream's request body. -1: 400, the provider cannot do what is asked. */
+    int (*write_request)(struct buf *out, const struct neutral_request *request,
+                         const struct neutral_target *target, struct err *err);
+
+    size_t state_size;
+
+    /* A whole 2xx answer as neutral events. -1: err is set (a failure hidden in it, or nonsense);
+     * else 0 or what fn answered. */
+    int (*read_answer)(struct format_reader *reader, struct json_object *answer, event_fn *fn,
+                       void *arg, struct err *err);
+
+    /* One event of a stream as neutral events; answers like read_answer. */
+    int (*read_event)(struct format_reader *reader, struct span data, event_fn *fn, void *arg,
+                      struct err *err);
+
+    /* The stream's connection was closed in order: for a provider without a terminal event, which
+     * then emits EVENT_DONE if it has seen the answer's finish. NULL: the provider has a terminal
+     * event, a stream without it is broken. */
+    int (*end_stream)(struct format_reader *reader, event_fn *fn, void *arg, struct err *err);
+
+    /* An answer that is no 2xx. Always sets err; body may be anything. */
+    void (*read_failure)(struct err *err, int status, int retry_after_s, struct span body);
+};
+
+/* NULL: no such provider, or not in this version. */
+const struct format *format_find(const char *name);
+
+/* The common part of read_failure: status, message, type, code and param as the provider gave them
+ * (each may be NULL) become what a client of ours may see: our account's troubles (401, 402) are
+ * 502, 5xx are mapped, other 4xx keep status and meaning; keys and account ids in the text are
+ * masked. */
+void format_failure(struct err *err, int status, int retry_after_s, const char *message,
+                    const char *type, const char *code, const char *param);
+
+/* 502: what came is not what the provider's documentation says. Returns -1. */
+int format_nonsense(struct err *err, const char *detail);
+
+#endif

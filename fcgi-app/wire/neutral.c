@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "wire/neutral.h"
+
+void neutral_request_fini(struct neutral_request *r)
+{
+    json_object_put(r->body);
+    r->body = NULL;
+}

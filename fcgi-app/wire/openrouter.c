@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "wire/openrouter.h"
+
+#include "wire/completions.h"
+
+#include <string.h>
+
+/* These choose another model or a paid service, which the hold would not cover. */
+static const char *const refused_fields[] = {"models", "route", "plugins", "preset"};
+
+/* What the models that hedge for OpenAI's do not have. None of it changes what is asked; with
+ * require_parameters OpenRouter would find no endpoint that takes it. */
+static void fit_to_hedge(struct json_object *body)
+{
+    static const char *const lacking[] = {
+        "seed",
+        "logit_bias",
+        "frequency_penalty",
+        "presence_penalty",
+        "logprobs",
+        "top_logprobs",
+        "service_tier",
+        "store",
+        "prompt_cache_key",
+        "verbosity",
+        "prompt_cache_options",
+        "safety_identifier",
+    };
+    struct json_object *provider = json_object_new_object();
+    struct json_object *effort = jsonx_get(body, "reasoning_effort");
+
+    for (size_t i = 0; i < ARRAY_LEN(lacking); i++)
+        json_object_object_del(body, lacking[i]);
+    if (effort != NULL) {
+        struct json_object *reasoning = json_object_new_object();
+        jsonx_set_ref(reasoning, "effort", effort);
+        jsonx_set(body, "reasoning", reasoning);
+        json_object_object_del(body, "reasoning_effort");
+    }
+    jsonx_set_bool(provider, "require_parameters", true);
+    jsonx_set(body, "provider", provider);
+}
+
+static int write_request(struct buf *out, const struct neutral_request *request,
+                         const struct neutral_target *target, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(refused_fields); i++)
+        if (jsonx_get(request->body, refused_fields[i]) != NULL)
+            return err_set(err, ERR_UNSUPPORTED_VALUE, refused_fields[i],
+                           "'%s' is not offered here: it could have the call served by another "
+                           "model or at another price than the one shown.",
+                           refused_fields[i]);
+    struct json_object *body = completions_upstream_body(request, target);
+    json_object_object_del(body, "max_completion_tokens");
+    jsonx_set_i64(body, "max_tokens", target->output_limit);
+    if (target->hedge)
+        fit_to_hedge(body);
+    jsonx_write(out, body);
+    json_object_put(body);
+    return 0;
+}
+
+/* Takes what OpenRouter charged us out of its usage object: the client sees our price there. */
+static void take_cost(struct usage *usage, struct json_object *usage_json)
+{
+    struct json_object *cost = jsonx_get(usage_json, "cost");
+
+    if ((json_object_is_type(cost, json_type_double) || json_object_is_type(cost, json_type_int)) &&
+        (decimal_normalise(usage->cost_usd, json_object_get_string(cost)) != 0 ||
+         decimal_is_negative(usage->cost_usd)))
+        usage->cost_usd[0] = '\0';
+    json_object_object_del(usage_json, "cost");
+    json_object_object_del(usage_json, "cost_details");
+    json_object_object_del(usage_json, "is_byok");
+}
+
+struct renaming {
+    const struct neutral_request *request;
+    event_fn *fn;
+    void *arg;
+};
+
+static int on_event(const struct event *event, void *arg)
+{
+    const struct renaming *r = arg;
+    struct event out = *event;
+    struct usage usage;
+
+    switch (event->kind) {
+    case EVENT_CHUNK:
+    case EVENT_ANSWER:
+        jsonx_set_str(event->json, "model", r->request->model);
+        break;
+    case EVENT_USAGE:
+        usage = *event->usage;
+        take_cost(&usage, event->json);
+        out.usage = &usage;
+        break;
+    case EVENT_BEGIN:
+    case EVENT_TEXT:
+    case EVENT_REFUSAL:
+    case EVENT_REASONING:
+    case EVENT_CALL_BEGIN:
+    case EVENT_CALL_ARGUMENTS:
+    case EVENT_CALL_STATE:
+    case EVENT_REASONING_STATE:
+    case EVENT_FINISH:
+    case EVENT_DONE:
+        break;
+    }
+    return r->fn(&out, r->arg);
+}
+
+static int read_answer(struct format_reader *reader, struct json_object *answer, event_fn *fn,
+                       void *arg, struct err *err)
+{
+    struct renaming r = {.request = reader->request, .fn = fn, .arg = arg};
+
+    return completions_read_answer(reader, answer, on_event, &r, err);
+}
+
+static int read_event(struct format_reader *reader, struct span data, event_fn *fn, void *arg,
+                      struct err *err)
+{
+    struct renaming r = {.request = reader->request, .fn = fn, .arg = arg};
+
+    return completions_read_event(reader, data, on_event, &r, err);
+}
+
+const struct format openrouter_format = {
+    .name = "openrouter",
+    .account = PROVIDER_OPENROUTER,
+    .auth = FORMAT_AUTH_BEARER,
+    .path = "/v1/chat/completions",
+    .write_request = write_request,
+    .read_answer = read_answer,
+    .read_event = read_event,
+    .read_failure = completions_read_failure,
+};

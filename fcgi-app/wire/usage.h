@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Token counts of one call as every provider's are normalised to: prompt includes what was read
+ * from or written to a cache, completion includes reasoning. A count that a provider did not send
+ * is 0 with `known` false; a reported zero is a zero.
+ */
+#ifndef AIG_USAGE_H
+#define AIG_USAGE_H
+
+#include "base/base.h"
+#include "base/decimal.h"
+
+struct usage {
+    bool known;
+    int64_t prompt;
+    int64_t cached;
+    int64_t cache_write_5m;
+    int64_t cache_write_1h;
+    int64_t completion;
+    int64_t reasoning;
+    char cost_usd[DECIMAL_SIZE]; /* what the provider says it charged us; "": it says nothing */
+};
+
+#endif

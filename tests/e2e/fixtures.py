@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of tests/e2e and tests/sdk (pytest loads this as a plugin)."""
+
+import pytest
+from world import World
+
+
+@pytest.fixture(scope="session")
+def world():
+    """The database, the fake upstream and a gateway behind lighttpd, for all tests that do not need their own."""
+    world = World()
+    try:
+        world.start()
+        yield world
+        assert world.reports() == [], "the gateway's log has a report of a sanitizer or an assertion"
+        world.verify()
+    finally:
+        world.stop()
+
+
+@pytest.fixture
+def account(world):
+    with world.account() as account:
+        yield account
+
+
+@pytest.fixture
+def api(account):
+    """The gateway, called with the account's key."""
+    return account.api

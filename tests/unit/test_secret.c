@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "base/secret.h"
+#include "unit.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { HEX_SIZE = 2 * SECRET_SHA256_SIZE + 1 };
+
+static void sha256_vectors(void **state)
+{
+    (void)state;
+    unsigned char digest[SECRET_SHA256_SIZE];
+    char hex[HEX_SIZE];
+    secret_sha256(digest, "", 0);
+    secret_hex(hex, digest, sizeof(digest));
+    assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    secret_sha256(digest, "abc", 3);
+    secret_hex(hex, digest, sizeof(digest));
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+/* RFC 4231 */
+static void hmac_vectors(void **state)
+{
+    (void)state;
+    unsigned char digest[SECRET_SHA256_SIZE];
+    char hex[HEX_SIZE];
+    secret_hmac_sha256(digest, "Jefe", 4, "what do ya want for nothing?", 28);
+    secret_hex(hex, digest, sizeof(digest));
+    assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    unsigned char key[131];
+    memset(key, 0xAA, sizeof(key));
+    const char *data = "Test Using Larger Than Block-Size Key - Hash Key First";
+    secret_hmac_sha256(digest, key, sizeof(key), data, strlen(data));
+    secret_hex(hex, digest, sizeof(digest));
+    assert_string_equal(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    /* Empty key and text: b613679a... (known from many implementations) */
+    secret_hmac_sha256(digest, NULL, 0, "", 0);
+    secret_hex(hex, digest, sizeof(digest));
+    assert_string_equal(hex, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+static void random_differs(void **state)
+{
+    (void)state;
+    unsigned char a[32] = {0};
+    unsigned char b[32] = {0};
+    secret_random(a, sizeof(a));
+    secret_random(b, sizeof(b));
+    assert_memory_not_equal(a, b, sizeof(a));
+    unsigned char guarded[3] = {1, 1, 1};
+    secret_random(guarded + 1, 0);
+    assert_int_equal(guarded[1], 1);
+}
+
+static void equal_compares(void **state)
+{
+    (void)state;
+    assert_true(secret_equal("abc", "abc", 3));
+    assert_false(secret_equal("abc", "abd", 3));
+    assert_false(secret_equal("abc", "xbc", 3));
+    assert_true(secret_equal("abc", "xyz", 0));
+    assert_false(secret_equal("a\0b", "a\0c", 3));
+}
+
+static void hex_is_lower_case(void **state)
+{
+    (void)state;
+    char out[9] = "xxxxxxxx";
+    secret_hex(out, "\x00\x0F\xA0\xFF", 4);
+    assert_string_equal(out, "000fa0ff");
+    secret_hex(out, "", 0);
+    assert_string_equal(out, "");
+}
+
+/* RFC 4648, section 10 */
+static void base64_vectors(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf b;
+        buf_init(&b, 100);
+        secret_base64(&b, cases[i][0], strlen(cases[i][0]));
+        assert_string_equal(b.data, cases[i][1]);
+        buf_fini(&b);
+    }
+    struct buf b;
+    buf_init(&b, 100);
+    secret_base64(&b, "\xFB\xFF\xFE\x00", 4);
+    assert_string_equal(b.data, "+//+AA==");
+    buf_fini(&b);
+    buf_init(&b, 7);
+    secret_base64(&b, "foobar", 6);
+    assert_true(buf_failed(&b));
+    buf_fini(&b);
+}
+
+static void *hash_often(void *arg)
+{
+    unsigned char first[SECRET_SHA256_SIZE];
+    unsigned char again[SECRET_SHA256_SIZE];
+    secret_sha256(first, "thread", 6);
+    bool *same = arg;
+    *same = true;
+    for (int i = 0; i < 2000; i++) {
+        secret_sha256(again, "thread", 6);
+        *same = *same && secret_equal(first, again, sizeof(first));
+        secret_hmac_sha256(again, first, sizeof(first), "x", 1);
+        secret_random(again, sizeof(again));
+    }
+    return NULL;
+}
+
+static void threads_do_not_disturb_each_other(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    bool same[4];
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, hash_often, &same[i]), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(same[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sha256_vectors),
+        cmocka_unit_test(hmac_vectors),
+        cmocka_unit_test(random_differs),
+        cmocka_unit_test(equal_compares),
+        cmocka_unit_test(hex_is_lower_case),
+        cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(threads_do_not_disturb_each_other),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
