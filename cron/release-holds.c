@@ -44,6 +44,7 @@ static int release_batch(struct sweep *sweep, struct cron *cron, const char *con
             return -1;
         } else {
             fprintf(stderr, "release-holds: %s: %s\n", ids[i], err->detail);
+            err_clear(err);
             sweep->failed++;
         }
     }
@@ -79,8 +80,7 @@ static int run(struct cron *cron, struct err *err)
         ledger_housekeep(cron->store, work, KEEP_RESOLVED_DAYS, err) != 0)
         code = CRON_FAILED;
     if (cron->verbose && !cron->dry_run)
-        printf("release-holds: released %zu expired holds, %zu failed\n", sweep.released,
-               sweep.failed);
+        printf("release-holds: released %zu expired holds\n", sweep.released);
     arena_free(work);
     return code;
 }

@@ -6,11 +6,20 @@
 #include <string.h>
 #include <strings.h>
 
+static bool is_json(const char *type)
+{
+    static const char json[] = "application/json";
+    size_t len = sizeof json - 1;
+
+    return strncasecmp(type, json, len) == 0 &&
+           (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+}
+
 int endpoint_read_json(struct endpoint *ep, struct exchange *x, struct err *err)
 {
     const char *type = exchange_param(x, "CONTENT_TYPE");
 
-    if (type != NULL && type[0] != '\0' && strncasecmp(type, "application/json", 16) != 0)
+    if (type != NULL && type[0] != '\0' && !is_json(type))
         return err_set(err, ERR_MEDIA_TYPE, NULL,
                        "The Content-Type '%.80s' is not understood here; send application/json.",
                        type);

@@ -44,7 +44,7 @@ static void *thread_open(void *arg)
     w->gateway = gateway;
     w->ep.app = &gateway->app;
     w->ep.relay = relay_new(&gateway->app);
-    buf_init(&w->ep.body, (size_t)gateway->app.conf->max_body + 1);
+    buf_init(&w->ep.body, (size_t)gateway->app.conf->max_body);
     return w;
 }
 

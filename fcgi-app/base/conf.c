@@ -98,8 +98,12 @@ static const char *const provider_names[] = {
 };
 static_assert(ARRAY_LEN(provider_names) == PROVIDER__COUNT, "a name for every provider");
 
-/* AIG_ variables that are no keys: where the file is; the tests' Python. */
-static const char *const other_variables[] = {"AIG_CONFIG", "AIG_VENV", "AIG_PYTHON"};
+/* AIG_ variables that are no keys: where the file is, and what the tests use. A '*' at the end
+ * stands for anything. */
+static const char *const other_variables[] = {
+    "AIG_CONFIG",  "AIG_VENV",   "AIG_PYTHON", "AIG_UPSTREAM_PYTHON",
+    "AIG_NO_SKIP", "AIG_TEST_*", "AIG_E2E_*",
+};
 
 /* The public struct first: conf_free gets a pointer to it. */
 struct loaded {
@@ -479,7 +483,13 @@ out:
 static bool is_other_variable(const char *name, size_t len)
 {
     for (size_t i = 0; i < ARRAY_LEN(other_variables); i++) {
-        if (strlen(other_variables[i]) == len && memcmp(other_variables[i], name, len) == 0) {
+        size_t other_len = strlen(other_variables[i]);
+        bool prefix = other_variables[i][other_len - 1] == '*';
+        if (prefix) {
+            other_len--;
+        }
+        if ((prefix ? len > other_len : len == other_len) &&
+            memcmp(other_variables[i], name, other_len) == 0) {
             return true;
         }
     }

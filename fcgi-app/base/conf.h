@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Configuration: one file of `key = value` lines, AIG_CONFIG or the default under sysconfdir; the
- * environment's AIG_<KEY> overrides. Unknown keys and bad values stop the program with file and
- * line. Read-only after the start. The keys and their defaults stand in one table in conf.c (design
- * section 10).
+ * environment's AIG_<KEY> overrides (AIG_TEST_* and some names that the tests use are no keys).
+ * Unknown keys and bad values stop the program with file and line. Read-only after the start. The
+ * keys and their defaults stand in one table in conf.c and in the sample file (design section 10).
  */
 #ifndef AIG_CONF_H
 #define AIG_CONF_H

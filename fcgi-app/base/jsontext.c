@@ -10,6 +10,8 @@ struct scan {
     const char *end;
     const char *wrong; /* what is wrong at p; NULL: nothing */
     int depth;
+    int containers;
+    int values;
     bool in_object[JSONTEXT_DEPTH_MAX]; /* by nesting depth; else in an array */
 };
 
@@ -227,6 +229,9 @@ static bool scan_open(struct scan *s, bool *done)
     if (s->depth >= JSONTEXT_DEPTH_MAX) {
         return fail(s, "too deep nesting (at most 100 levels)");
     }
+    if (++s->containers > JSONTEXT_CONTAINERS_MAX) {
+        return fail(s, "too many objects and arrays (at most 100000)");
+    }
     bool object = *s->p == '{';
     s->p++;
     skip_blanks(s);
@@ -261,11 +266,16 @@ static bool scan_after_value(struct scan *s)
     return true;
 }
 
-static_assert(JSONTEXT_DEPTH_MAX == 100, "the message in scan_open says 100");
+static_assert(JSONTEXT_DEPTH_MAX == 100 && JSONTEXT_CONTAINERS_MAX == 100000 &&
+                  JSONTEXT_VALUES_MAX == 1000000,
+              "the messages say these numbers");
 
 static bool scan_document(struct scan *s)
 {
     do {
+        if (++s->values > JSONTEXT_VALUES_MAX) {
+            return fail(s, "too many values (at most 1000000)");
+        }
         skip_blanks(s);
         if (peek(s) == '{' || peek(s) == '[') {
             bool done;

@@ -10,17 +10,22 @@
 
 #include "base/base.h"
 
-/* Nesting of objects and arrays. */
-enum { JSONTEXT_DEPTH_MAX = 100 };
+/* An empty object is two bytes and 800 once json-c has built it, so a client's body could take 250
+ * times its size in memory: the values are limited, too. With these limits it is some 200 MiB. */
+enum {
+    JSONTEXT_DEPTH_MAX = 100, /* nesting of objects and arrays */
+    JSONTEXT_CONTAINERS_MAX = 100 * 1000,
+    JSONTEXT_VALUES_MAX = 1000 * 1000, /* with the containers */
+};
 
 struct jsontext_fault {
     const char *what; /* static text: "an invalid number" */
     size_t at;        /* offset in bytes */
 };
 
-/* 0 if the text is one JSON value with nothing but blanks around it, nested at most
- * JSONTEXT_DEPTH_MAX deep, its integers within int64_t or uint64_t and its member names without
- * NUL; else -1 and what is wrong where. */
+/* 0 if the text is one JSON value with nothing but blanks around it, within the limits above, its
+ * integers within int64_t or uint64_t and its member names without NUL; else -1 and what is wrong
+ * where. */
 int jsontext_check(struct jsontext_fault *fault, const char *text, size_t len) AIG_MUST_USE;
 
 /* Length of the UTF-8 character at p (len > 0 bytes), 0 if there is none. */

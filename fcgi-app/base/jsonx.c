@@ -399,6 +399,10 @@ void jsonx_set_null(struct json_object *obj, const char *key)
 
 void jsonx_set_decimal(struct json_object *obj, const char *key, const char *decimal)
 {
+    if (decimal == NULL) {
+        jsonx_set_null(obj, key);
+        return;
+    }
     assert(decimal[0] != '\0' && decimal[strspn(decimal, "-.0123456789")] == '\0');
     /* Only the text counts: nobody reads the value back. */
     jsonx_set(obj, key, made(json_object_new_double_s(0.0, decimal)));

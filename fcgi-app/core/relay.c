@@ -625,6 +625,7 @@ static enum verdict attempt(struct run *run)
         call_upstream(run);
     }
     enum verdict verdict = judge(run);
+    format_conceal(&run->err, run->route->key);
     if (verdict == VERDICT_FAILED)
         log_write(LOG_LEVEL_WARN, run->call->request_id, "%s %s: %s: %s", run->route->format->name,
                   run->route->upstream_model, err_name(run->err.code),
@@ -664,7 +665,9 @@ static enum verdict serve(struct run *run, struct err *failure)
     }
     for (;;) {
         verdict = attempt(run);
-        bool fault = verdict == VERDICT_FAILED && run->err.retryable;
+        /* A provider's 4xx is about the request: nobody else would do better. */
+        bool fault =
+            verdict == VERDICT_FAILED && run->err.retryable && run->err.code != ERR_UPSTREAM_STATUS;
         if (hedged && verdict != VERDICT_GONE && (fault || verdict == VERDICT_WHOLE))
             hedge_report(hedge, run->route->format->name, fault ? err_name(run->err.code) : NULL,
                          arena);

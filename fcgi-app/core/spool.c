@@ -221,6 +221,7 @@ struct replay {
     struct store *store;
     struct arena *work; /* for one file */
     bool dry_run;
+    bool failed;
 };
 
 static void set_aside(struct replay *r, const char *name, const char *why)
@@ -267,20 +268,45 @@ static int settle(struct replay *r, const struct spool_entry *e, struct err *err
     return 0;
 }
 
-/* -1 only when the next file would fare no better. */
+/* What became of a file whose settlement failed. -1 when the others would fare no better. */
+static int not_settled(struct replay *r, const char *name, const struct err *why, struct err *err)
+{
+    if (why->code == ERR_NOT_FOUND) {
+        set_aside(r, name, "has no hold in this database");
+        return 0;
+    }
+    *err = *why;
+    r->failed = true;
+    r->report->left++;
+    if (why->code == ERR_DATABASE)
+        return -1;
+    log_write(LOG_LEVEL_ERROR, NULL, "spool: %s is not settled: %s", name, why->detail);
+    return 0;
+}
+
+/* As errno says. */
+static int not_read(struct replay *r, const char *name, struct err *err)
+{
+    if (errno == ENOENT) {
+        r->report->settled++; /* by another replay */
+    } else if (errno == EFBIG || errno == ELOOP || errno == EISDIR) {
+        set_aside(r, name, "is no file of the spool");
+    } else {
+        fail(err, "read", name);
+        r->failed = true;
+        r->report->left++;
+    }
+    return 0;
+}
+
 static int replay_one(struct replay *r, const char *name, struct err *err)
 {
     char text[SPOOL_FILE_MAX + 1];
     struct spool_entry e;
+    struct err why;
 
-    if (read_file(text, r->dir_fd, name) != 0) {
-        if (errno == ENOENT) {
-            r->report->settled++; /* by another replay */
-            return 0;
-        }
-        set_aside(r, name, strerror(errno));
-        return 0;
-    }
+    if (read_file(text, r->dir_fd, name) != 0)
+        return not_read(r, name, err);
     if (spool_entry_parse(&e, text) != 0 || strncmp(e.request_id, name, IDENT_REQUEST_LEN) != 0) {
         set_aside(r, name, "cannot be understood");
         return 0;
@@ -289,20 +315,11 @@ static int replay_one(struct replay *r, const char *name, struct err *err)
         r->report->left++;
         return 0;
     }
-    if (settle(r, &e, err) == 0) {
-        if (unlinkat(r->dir_fd, name, 0) != 0 && errno != ENOENT)
-            return fail(err, "unlink", name);
-        r->report->settled++;
-        return 0;
-    }
-    if (err->code == ERR_NOT_FOUND) {
-        set_aside(r, name, "has no hold in this database");
-        return 0;
-    }
-    r->report->left++;
-    if (err->code == ERR_DATABASE)
-        return -1;
-    log_write(LOG_LEVEL_ERROR, e.request_id, "spool: not settled: %s", err->detail);
+    if (settle(r, &e, &why) != 0)
+        return not_settled(r, name, &why, err);
+    r->report->settled++;
+    if (unlinkat(r->dir_fd, name, 0) != 0 && errno != ENOENT)
+        return fail(err, "unlink", name);
     return 0;
 }
 
@@ -332,6 +349,8 @@ int spool_replay(struct spool_report *out, const char *dir, struct store *s, str
         arena_reset(r.work);
     }
     out->left += count - i;
+    if (r.failed)
+        rc = -1;
 out:
     if (r.dir_fd >= 0)
         close(r.dir_fd);

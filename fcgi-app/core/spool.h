@@ -25,8 +25,8 @@ struct spool_report {
 
 /* Replays every file, oldest first, until deadline_ms (monotonic; 0: none). dry_run changes
  * nothing: what would be settled counts as left. A folder that does not exist is an empty one. -1
- * when it cannot be read or the database is away (the report is filled as far as it went). Two
- * replays at once do no harm. */
+ * when it cannot be read, the database is away or refuses a settlement (the report is filled as far
+ * as it went). Two replays at once do no harm. */
 int spool_replay(struct spool_report *out, const char *dir, struct store *s, struct arena *arena,
                  int64_t deadline_ms, bool dry_run, struct err *err) AIG_MUST_USE;
 

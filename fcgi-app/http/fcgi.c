@@ -22,7 +22,7 @@ extern char **environ;
 
 enum {
     HEAD_MAX = 32 * 1024,
-    READ_STEP = 64 * 1024,
+    READ_STEP = 4 * 1024,    /* on the stack */
     FCGI_RECORD_TYPE_AT = 1, /* FastCGI specification 3.3: byte 1 of a record is its type */
     FCGI_TYPE_ABORT = 2,
 };
@@ -264,21 +264,22 @@ int exchange_read_body(struct buf *out, struct exchange *x, size_t max, struct e
     if (announced > (int64_t)max)
         return too_large(err, max);
 
-    char *chunk = mem_alloc(READ_STEP);
+    char chunk[READ_STEP];
     int rc = 0;
     ssize_t n = 0;
     /* A plain CGI server may leave stdin open: its end is where Content-Length says. */
     while (rc == 0 && !(x->cgi && announced >= 0 && out->len >= (size_t)announced)) {
-        n = read_some(x, chunk, READ_STEP);
+        n = read_some(x, chunk, sizeof chunk);
         if (n <= 0)
             break;
-        buf_append(out, chunk, (size_t)n);
-        if (out->len > max)
+        if (out->len + (size_t)n > max) {
             rc = too_large(err, max);
-        else if (buf_failed(out))
+            break;
+        }
+        buf_append(out, chunk, (size_t)n);
+        if (buf_failed(out))
             rc = err_set(err, ERR_INTERNAL, NULL, "Memory is short; try again later.");
     }
-    mem_free(chunk);
     if (rc != 0)
         return rc;
     x->body_read = true;

@@ -25,12 +25,8 @@ static const char SQL_FIND[] =
 
 /* The figures of one scope. Spent counts as 0 once a new window has begun (UTC). */
 #define CAP(x)                                                                                     \
-    x ".cap_usd, " x ".cap_period, IF(" x ".window_start >= CASE " x ".cap_period"                 \
-      " WHEN 'daily' THEN UTC_DATE()"                                                              \
-      " WHEN 'weekly' THEN UTC_DATE() - INTERVAL WEEKDAY(UTC_DATE()) DAY"                          \
-      " WHEN 'monthly' THEN UTC_DATE() - INTERVAL DAYOFMONTH(UTC_DATE()) - 1 DAY"                  \
-      " ELSE '1970-01-01' END, " x ".spent_usd, 0), " x ".held_usd,"                               \
-      " DATE_FORMAT(CASE " x ".cap_period WHEN 'daily' THEN UTC_DATE() + INTERVAL 1 DAY"           \
+    x ".cap_usd, " x ".cap_period, IF(UTC_DATE() < " x ".window_end, " x ".spent_usd, 0), " x      \
+      ".held_usd, DATE_FORMAT(CASE " x ".cap_period WHEN 'daily' THEN UTC_DATE() + INTERVAL 1 DAY" \
       " WHEN 'weekly' THEN UTC_DATE() + INTERVAL 7 - WEEKDAY(UTC_DATE()) DAY"                      \
       " WHEN 'monthly' THEN UTC_DATE() - INTERVAL DAYOFMONTH(UTC_DATE()) - 1 DAY"                  \
       " + INTERVAL 1 MONTH END, '%Y-%m-%dT00:00:00Z')"

@@ -87,20 +87,33 @@ const char *store_decimal(struct arena *arena, const char *cell)
     return arena_strdup(arena, text);
 }
 
+/* Runs SQL_LOCK on a connection of its own; one that was lost while idle is no failure. */
+static int ask_for_lock(struct db_conn **conn, struct db_rows *rows, struct store *s,
+                        struct arena *arena, const char *name, struct err *err)
+{
+    const struct db_param params[] = {db_text(name)};
+
+    for (int tries = 1;; tries++) {
+        if (db_pool_take(conn, s->pool, 0, err) != 0)
+            return -1;
+        if (db_exec(rows, *conn, arena, SQL_LOCK, params, 1, 1, err) == 0)
+            return 0;
+        bool lost = db_conn_fault(*conn) == DB_FAULT_LOST;
+        db_pool_give(s->pool, *conn);
+        if (!lost || tries == 2)
+            return -1;
+    }
+}
+
 int store_lock(struct store_lock **out, struct store *s, struct arena *arena, const char *name,
                struct err *err)
 {
-    const struct db_param params[] = {db_text(name)};
     struct db_conn *conn = NULL;
     struct db_rows rows;
 
     *out = NULL;
-    if (db_pool_take(&conn, s->pool, 0, err) != 0)
+    if (ask_for_lock(&conn, &rows, s, arena, name, err) != 0)
         return -1;
-    if (db_exec(&rows, conn, arena, SQL_LOCK, params, 1, 1, err) != 0) {
-        db_pool_give(s->pool, conn);
-        return -1;
-    }
     if (db_cell_i64(&rows, 0, 0, 0) != 1) {
         db_pool_give(s->pool, conn);
         return 0;

@@ -53,20 +53,39 @@ static const struct dialect dialects[] = {
      .efforts = EFFORT_BIT(EFFORT_NONE) | EFFORTS_TO_MAX,
      .thinks_by_default = true,
      .thinking_fixes_sampling = true,
+     .thinking_off = "disabled",
+     .thoughts_hidden = true,
      .forcing = FORCING_UNLESS_THINKING,
      .json_schema = true},
-    /* Sonnet 5.5, Haiku 5.5: off is not possible, the least is thinking between tool calls. */
+    /* Takes a forced call at any time: it then calls without thinking. */
+    {.name = "claude-haiku-5.5",
+     .temperature_max = 1,
+     .choices_max = 1,
+     .stop_max = STOP_UNLIMITED,
+     .thinking = THINKING_ADAPTIVE,
+     .efforts = EFFORT_BIT(EFFORT_NONE) | EFFORTS_TO_MAX,
+     .thinks_by_default = true,
+     .thinking_fixes_sampling = true,
+     .thinking_off = "disabled",
+     .thoughts_hidden = true,
+     .thoughts_bound = true,
+     .forcing = FORCING_ALWAYS,
+     .json_schema = true},
+    /* The least that Sonnet 5.5 takes is short notes between tool calls; "disabled" is a 400. */
     {.name = "claude-sonnet-5.5",
      .temperature_max = 1,
      .choices_max = 1,
      .stop_max = STOP_UNLIMITED,
      .thinking = THINKING_ADAPTIVE,
-     .efforts = EFFORTS_TO_MAX,
+     .efforts = EFFORT_BIT(EFFORT_NONE) | EFFORTS_TO_MAX,
      .thinks_by_default = true,
      .thinking_fixes_sampling = true,
+     .thinking_off = "between_tools",
+     .thoughts_hidden = true,
+     .thoughts_bound = true,
      .forcing = FORCING_NEVER,
      .json_schema = true},
-    /* Opus 5.5, Fable 5. */
+    /* Opus 5.5, Fable 5.1: always think. */
     {.name = "claude-5.5",
      .temperature_max = 1,
      .choices_max = 1,
@@ -75,6 +94,8 @@ static const struct dialect dialects[] = {
      .efforts = EFFORTS_TO_MAX,
      .thinks_by_default = true,
      .thinking_fixes_sampling = true,
+     .thoughts_hidden = true,
+     .thoughts_bound = true,
      .forcing = FORCING_NEVER,
      .json_schema = true},
     {.name = "gemini-2.5",
@@ -114,6 +135,7 @@ static const struct dialect dialects[] = {
     /* OpenAI's own models: which of its efforts and sampling fields a model takes it says itself,
      * with a 400 in OpenAI's words. */
     {.name = "openai-chat",
+     .verbosity = true,
      .temperature_max = 2,
      .temperature = true,
      .top_p = true,
@@ -128,6 +150,7 @@ static const struct dialect dialects[] = {
      .forcing = FORCING_ALWAYS,
      .json_schema = true},
     {.name = "openai-reasoning",
+     .verbosity = true,
      .temperature_max = 2,
      .temperature = true,
      .top_p = true,
@@ -143,6 +166,7 @@ static const struct dialect dialects[] = {
      .forcing = FORCING_ALWAYS,
      .json_schema = true},
     {.name = "openai-responses",
+     .verbosity = true,
      .temperature_max = 2,
      .temperature = true,
      .top_p = true,
@@ -154,6 +178,7 @@ static const struct dialect dialects[] = {
      .forcing = FORCING_ALWAYS,
      .json_schema = true},
     {.name = "openrouter",
+     .verbosity = true,
      .temperature_max = 2,
      .temperature = true,
      .top_p = true,
@@ -262,6 +287,8 @@ static int check_sampling(const struct dialect *d, const struct neutral_content 
         return refuse(err, "frequency_penalty", model);
     if (!d->penalties && !is_zero(c->presence_penalty))
         return refuse(err, "presence_penalty", model);
+    if (!d->verbosity && c->verbosity != NULL && strcmp(c->verbosity, "medium") != 0)
+        return refuse(err, "verbosity", model);
     if (!d->logit_bias && c->logit_bias != NULL && json_object_object_length(c->logit_bias) > 0)
         return refuse(err, "logit_bias", model);
     return 0;

@@ -56,6 +56,7 @@ struct dialect {
     bool penalties;             /* frequency_penalty, presence_penalty */
     bool logit_bias;
     bool logprobs;
+    bool verbosity;  /* false: another value than medium is a 400 */
     bool seed;       /* false: ignored (it promises no more than best effort) */
     int choices_max; /* largest n */
     int stop_max;    /* largest number of stop sequences; 0: takes none */
@@ -66,6 +67,10 @@ struct dialect {
     bool thinks_by_default; /* thinks when the request says nothing */
     bool thinking_fixes_sampling; /* with thinking on: temperature 1 only, no top_k */
     int64_t budget_min;           /* THINKING_BUDGET: least number of tokens, when not off */
+    const char *thinking_off; /* THINKING_ADAPTIVE: the type that says "off"; NULL: there is none,
+                                 or none is needed */
+    bool thoughts_hidden;     /* shows thoughts only when asked to */
+    bool thoughts_bound;      /* takes its thoughts back only while nothing before them changed */
 
     /* Tools and output. */
     enum dialect_forcing forcing;
@@ -87,10 +92,10 @@ enum dialect_effort dialect_effort_nearest(const struct dialect *d, enum dialect
 /* A member of neutral_content that holds a number, as one (NaN if it is NULL). */
 double dialect_number(struct json_object *number);
 
-/* Checks what is alike for all formats: n, logprobs, logit_bias, penalties, top_k, stop count, and
- * temperature and top_p where they are not taken at all. `model` is the name that the client knows.
- * -1: 400 naming the field. The caller sends temperature, top_p and the like only where the
- * dialect takes them. */
+/* Checks what is alike for all formats: n, logprobs, logit_bias, penalties, verbosity, top_k, stop
+ * count, and temperature and top_p where they are not taken at all. `model` is the name that the
+ * client knows. -1: 400 naming the field. The caller sends temperature, top_p and the like only
+ * where the dialect takes them. */
 int dialect_check(const struct dialect *d, const struct neutral_request *request, const char *model,
                   struct err *err) AIG_MUST_USE;
 

@@ -33,6 +33,25 @@ int format_nonsense(struct err *err, const char *detail)
     return -1;
 }
 
+static void conceal(char *text, const char *key, size_t key_len)
+{
+    for (char *at = strstr(text, key); at != NULL; at = strstr(at, key))
+        memset(at, '*', key_len);
+}
+
+void format_conceal(struct err *err, const char *key)
+{
+    char *const texts[] = {err->message, err->detail, err->type, err->code_text, err->param};
+    size_t key_len = strlen(key);
+
+    if (key_len == 0)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        conceal(texts[i], key, key_len);
+        log_mask(texts[i], strlen(texts[i]));
+    }
+}
+
 /* 5xx and what is about our own account: never the provider's words, they are not about the
  * client's request. */
 static void server_failure(struct err *err, int status)

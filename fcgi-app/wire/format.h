@@ -69,6 +69,9 @@ const struct format *format_find(const char *name);
 void format_failure(struct err *err, int status, int retry_after_s, const char *message,
                     const char *type, const char *code, const char *param);
 
+/* Overwrites our key wherever a provider has put it into its error. */
+void format_conceal(struct err *err, const char *key);
+
 /* 502: what came is not what the provider's documentation says. Returns -1. */
 int format_nonsense(struct err *err, const char *detail);
 

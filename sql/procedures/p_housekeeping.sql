@@ -19,9 +19,12 @@ BEGIN
     -- A hold is resolved before it expires or soon after, so its expiry is its age, and the index has it.
     SET v_before = UTC_TIMESTAMP(6) - INTERVAL p_days DAY;
     REPEAT
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        START TRANSACTION;
         DELETE FROM hold WHERE state IN ('settled', 'released', 'expired') AND expires_at < v_before
             AND resolved_at < v_before LIMIT 500;
         SET v_rows = ROW_COUNT(), v_deleted = v_deleted + v_rows;
+        COMMIT;
     UNTIL v_rows < 500 END REPEAT;
     SELECT v_deleted AS deleted;
 END //

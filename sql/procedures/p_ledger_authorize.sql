@@ -53,7 +53,7 @@ decide: BEGIN
     DECLARE v_member_id, v_team_id, v_hold_key_id INT UNSIGNED;
     DECLARE v_room, v_in, v_out, v_likely_in, v_likely_out DECIMAL(18,9);
     DECLARE v_period, v_state VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_locked, v_taken, v_known BOOLEAN DEFAULT FALSE;
+    DECLARE v_long, v_locked, v_taken, v_known BOOLEAN DEFAULT FALSE;
     DECLARE CONTINUE HANDLER FOR 1062 SET v_known = TRUE;
 
     SELECT k.id, k.account_id, k.member_id, COALESCE(a.markup_override, tier.markup),
@@ -85,18 +85,22 @@ decide: BEGIN
         LEAVE decide;
     END IF;
 
-    SELECT id,
-        IF(p_prompt_bound > above_tokens, GREATEST(max_input_usd, above_max_input_usd), max_input_usd),
-        IF(p_prompt_bound > above_tokens, GREATEST(max_output_usd, above_max_output_usd), max_output_usd),
-        IF(p_prompt_likely > above_tokens, above_input_usd, input_usd),
-        IF(p_prompt_likely > above_tokens, above_max_output_usd, max_output_usd)
-    INTO o_price_id, v_in, v_out, v_likely_in, v_likely_out
+    SELECT id, max_input_usd, max_output_usd, input_usd, p_prompt_bound > above_tokens
+    INTO o_price_id, v_in, v_out, v_likely_in, v_long
     FROM price
     WHERE model_id = p_price_model_id AND variant = '' AND valid_from <= v_now
     ORDER BY valid_from DESC LIMIT 1;
     IF v_likely_in IS NULL THEN
         SET o_outcome = 'no_price';
         LEAVE decide;
+    END IF;
+    SET v_likely_out = v_out;
+    IF v_long THEN
+        SELECT GREATEST(max_input_usd, above_max_input_usd), GREATEST(max_output_usd, above_max_output_usd),
+            IF(p_prompt_likely > above_tokens, above_input_usd, input_usd),
+            IF(p_prompt_likely > above_tokens, above_max_output_usd, max_output_usd)
+        INTO v_in, v_out, v_likely_in, v_likely_out
+        FROM price WHERE id = o_price_id;
     END IF;
 
     attempt: LOOP

@@ -3,7 +3,7 @@ DELIMITER //
 
 -- Another model will serve the call (a hedge): its price replaces the hold's, and the hold grows to the worst
 -- case there, or by all that is left where only the likely cost fits (as in ledger_authorize_inner). It is never
--- lowered. Where it cannot grow enough, nothing changes. Repeating it has no second effect.
+-- lowered. Where it cannot grow enough, nothing changes. Repeating it never takes more than the worst case.
 CREATE OR REPLACE PROCEDURE ledger_extend_inner(
     IN p_request_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_price_model_id INT UNSIGNED,

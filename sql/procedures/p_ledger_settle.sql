@@ -10,7 +10,8 @@ DELIMITER //
 -- charge  ROUND(cost x (1 + markup), 9), half up, at most the hold; the rest is absorbed by us
 --
 -- A hold that had expired is charged all the same, but at most what is left in every scope now.
--- Order of locks: the hold, the new rows, key, member, team, account.
+-- Order of locks: the hold, the new rows, key, member, team, account. The balance after the charge is left in
+-- @ledger_balance_usd: reading the account's row once more would keep it locked for longer.
 CREATE OR REPLACE PROCEDURE ledger_settle_inner(
     IN p_request_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_input_tokens INT UNSIGNED,
@@ -19,7 +20,7 @@ CREATE OR REPLACE PROCEDURE ledger_settle_inner(
     IN p_cache_write_1h_tokens INT UNSIGNED,
     IN p_output_tokens INT UNSIGNED,
     IN p_reasoning_tokens INT UNSIGNED,
-    IN p_upstream_cost DECIMAL(18,9),
+    IN p_upstream_cost DECIMAL(27,15),
     IN p_estimated TINYINT,
     IN p_status VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_provider VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -160,10 +161,12 @@ settle: BEGIN
             WHERE id = v_team_id AND v_day >= window_end;
         END IF;
     END IF;
-    UPDATE account SET held_usd = held_usd - v_drop, balance_usd = @ledger_balance_usd := balance_usd - o_charge_usd, spent_usd = spent_usd + o_charge_usd
+    UPDATE account SET held_usd = held_usd - v_drop, spent_usd = spent_usd + o_charge_usd,
+        balance_usd = @ledger_balance_usd := balance_usd - o_charge_usd
     WHERE id = o_account_id AND v_day < window_end;
     IF ROW_COUNT() = 0 THEN
-        UPDATE account SET held_usd = held_usd - v_drop, balance_usd = @ledger_balance_usd := balance_usd - o_charge_usd, spent_usd = o_charge_usd,
+        UPDATE account SET held_usd = held_usd - v_drop, spent_usd = o_charge_usd,
+            balance_usd = @ledger_balance_usd := balance_usd - o_charge_usd,
             window_end = CASE cap_period WHEN 'daily' THEN v_day + INTERVAL 1 DAY
                 WHEN 'weekly' THEN v_day + INTERVAL 7 - WEEKDAY(v_day) DAY
                 WHEN 'monthly' THEN v_day - INTERVAL DAYOFMONTH(v_day) - 1 DAY + INTERVAL 1 MONTH
@@ -172,8 +175,7 @@ settle: BEGIN
     END IF;
 END //
 
--- Charges a call that answered. One row; see ledger_settle_inner. balance_usd is the balance after the charge
--- (and after whatever other calls did since).
+-- Charges a call that answered. One row; see ledger_settle_inner. balance_usd is the balance after the charge.
 CREATE OR REPLACE PROCEDURE ledger_settle(
     IN p_request_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_input_tokens INT UNSIGNED,
@@ -182,7 +184,7 @@ CREATE OR REPLACE PROCEDURE ledger_settle(
     IN p_cache_write_1h_tokens INT UNSIGNED,
     IN p_output_tokens INT UNSIGNED,
     IN p_reasoning_tokens INT UNSIGNED,
-    IN p_upstream_cost DECIMAL(18,9),
+    IN p_upstream_cost DECIMAL(27,15),
     IN p_estimated TINYINT,
     IN p_status VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_provider VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -212,6 +214,10 @@ BEGIN
         p_cache_write_1h_tokens, p_output_tokens, p_reasoning_tokens, p_upstream_cost, p_estimated, p_status,
         p_provider, p_upstream_model, p_hedged_from, p_stream, p_http_status, p_first_byte_ms, p_duration_ms,
         v_outcome, v_charge_usd, v_absorbed_usd, v_hold_usd, v_account_id);
+    IF v_outcome <> 'settled' THEN
+        SET @ledger_balance_usd = NULL;
+        SELECT balance_usd INTO @ledger_balance_usd FROM account WHERE id = v_account_id;
+    END IF;
     COMMIT;
     SELECT v_outcome AS outcome, v_charge_usd AS charge_usd, v_absorbed_usd AS absorbed_usd,
         CAST(@ledger_balance_usd AS DECIMAL(18,9)) AS balance_usd, v_hold_usd AS hold_usd;

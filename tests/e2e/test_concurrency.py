@@ -88,19 +88,21 @@ def test_nobody_gets_anothers_answer(world):
         assert account.balance() == before - sum(charges)
 
 
+@pytest.fixture(scope="module")
+def gate():
+    gate = Gate()
+    yield gate
+    gate.close()
+
+
+@pytest.fixture(scope="module", params=["lighttpd", "apache-proxy"])
+def front(request, world, gate):
+    with world.front(request.param, openrouter_url=gate.url, threads="4", threads_reserved="2") as front:
+        yield front
+
+
 class TestAdmission:
     """threads = 4 and threads_reserved = 2: two model calls at a time, the others are told to come back."""
-
-    @pytest.fixture(scope="class")
-    def gate(self):
-        gate = Gate()
-        yield gate
-        gate.close()
-
-    @pytest.fixture(scope="class", params=["lighttpd", "apache-proxy"])
-    def front(self, request, world, gate):
-        with world.front(request.param, openrouter_url=gate.url, threads="4", threads_reserved="2") as front:
-            yield front
 
     def test_the_third_stream_waits_outside(self, world, gate, front):
         with world.account(front.api) as account:

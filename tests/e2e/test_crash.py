@@ -171,8 +171,6 @@ class TestGatewayKilled:
 
     def test_terminated_gracefully(self, world, supervised):
         """SIGTERM: the running stream comes to its end, then the program ends."""
-        if supervised.kind == "lighttpd-spawn":
-            pytest.skip("lighttpd starts another program beside the draining one only after that has ended")
         with world.account(supervised.api) as account:
             word = new_word()
             number = world.fake.lay({"words": 30, "interval": 0.05}, contains=word)

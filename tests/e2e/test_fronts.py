@@ -164,10 +164,9 @@ def test_client_leaves_a_flowing_stream(api, gate, account, front):
     assert usage["charge_usd"] > 0
 
 
+@pytest.mark.parametrize("front", SILENT_LEAVE_FRONTS, indirect=True)
 def test_client_leaves_a_silent_stream(api, gate, account, front):
     """The upstream says nothing more: lighttpd passes the client's leaving on at once, Apache with the next keep-alive comment."""
-    if front.kind not in SILENT_LEAVE_FRONTS:
-        pytest.skip(f"{front.kind} does not tell the program that its client has left")
     opening = Later(api.chat_stream, "go", model=GATED)
     call = gate.next()
     call.begin_stream()
@@ -202,9 +201,8 @@ def test_many_requests_after_another(api, account, front):
         assert answer.status == 200 and f"number {k} of them" in answer.json["choices"][0]["message"]["content"]
 
 
+@pytest.mark.parametrize("front", PERSISTENT_FRONTS, indirect=True)
 def test_the_process_stays(api, account, front):
-    if front.kind not in PERSISTENT_FRONTS:
-        pytest.skip("one process a request")
     before = front.workers()
     for _ in range(3):
         assert api.chat().status == 200

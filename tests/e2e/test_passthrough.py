@@ -185,7 +185,7 @@ def test_provider_key_and_headers(world, account):
                                              "X-Stainless-Retry-Count": "0", "User-Agent": "curious/1.0"})
     assert answer.status == 200
     headers = world.fake.one(word)["headers"]
-    assert headers["authorization"] == "Bearer sk-fake-openai"
+    assert headers["authorization"] == "Bearer fake-openai-key"
     assert set(headers) <= {"host", "accept", "content-type", "content-length", "authorization", "user-agent"}
     assert headers["user-agent"].startswith("ai-generate/")
     assert account.key not in json.dumps(world.fake.one(word))

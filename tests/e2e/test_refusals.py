@@ -50,14 +50,14 @@ def limit_scope(world, scope, usd):
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("scope", SCOPES)
 def test_402(world, scope, stream):
-    account = limit_scope(world, scope, "0.000123")
+    account = limit_scope(world, scope, "0.001234")
     word = new_word()
     answer = account.api.post("/v1/chat/completions", chat_body(word, model="gpt-4o", max_tokens=5000, stream=stream))
     assert answer.status == 402, answer
     error = answer.error
     assert error["code"] == CODES[scope] and error["type"] == "insufficient_quota"
     numbers = numbers_in(error["message"])
-    assert Decimal("0.000123") in numbers, "the limit"
+    assert Decimal("0.001234") in numbers, "the limit"
     assert Decimal(0) in numbers, "what is spent and held"
     # price of gpt-4o: 10 US dollars a million output tokens, markup 0.4
     assert any(Decimal("0.07") <= n < Decimal("0.071") for n in numbers), "what the call may need"
@@ -67,8 +67,9 @@ def test_402(world, scope, stream):
     assert account.spent() == 0 and account.holds() == []
     for path in FREE_ROUTES:
         assert account.api.get(path).status == 200, path
-    # what it says would fit does fit
-    answer = account.api.chat("hello", model="gpt-4o", max_tokens=max(fit))
+    # what it says would fit does fit, and no token more
+    assert account.api.chat(word, model="gpt-4o", max_tokens=max(fit) + 1).status == 402
+    answer = account.api.chat(word, model="gpt-4o", max_tokens=max(fit))
     assert answer.status == 200, (max(fit), error, answer)
     account.check()
 
@@ -89,7 +90,7 @@ def test_it_says_when_the_window_resets(world, account, period):
 
 def test_without_a_window_nothing_resets(account):
     account.set_cap("key", "0.000001")
-    assert "reset" not in account.api.chat("hello", model="gpt-4o", max_tokens=5000).error["message"].lower()
+    assert not re.search(r"\d{4}-\d\d-\d\d", account.api.chat("hello", model="gpt-4o", max_tokens=5000).error["message"])
     assert account.me()["key"]["resets_at"] is None
 
 

@@ -25,8 +25,11 @@ DAEMONS = ("server", "gateway", "upstream", "mariadb")
 NAMES = {"server": "the web server", "gateway": "the gateway", "upstream": "the fake upstream", "mariadb": "MariaDB"}
 
 
-def say(line=""):
-    print(line, flush=True)
+def say(line="", end="\n"):
+    try:
+        print(line, end=end, flush=True)
+    except BrokenPipeError:      # | head
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
 
 
 class DemoStack(Stack):
@@ -89,8 +92,8 @@ def demo_key(stack):
     key = known_key(stack)
     if key is None:
         if not stack.sql(f"SELECT id FROM account WHERE email = '{EMAIL}'"):
-            say("opening a demo account with $10")
-            stack.account(CREDIT, EMAIL, "Demo")
+            say(f"opening a demo account with ${CREDIT}")
+            stack.open_account(EMAIL, "Demo", CREDIT, "demo")
         key = stack.key(EMAIL, "demo")[0]
     path = RUN / "demo.env"
     path.unlink(missing_ok=True)
@@ -109,7 +112,7 @@ def completion(stack, key, model):
     curl.stdin.write(f"Authorization: Bearer {key}\n")
     curl.stdin.close()
     say(f"\n  you: {body['messages'][0]['content']}")
-    print(f"  {model}: ", end="", flush=True)
+    say(f"  {model}: ", end="")
     done, cost, problem, other = False, None, None, ""
     for line in curl.stdout:
         if not line.startswith("data:"):
@@ -124,7 +127,7 @@ def completion(stack, key, model):
             problem = (event.get("error") or {}).get("message", problem)
             cost = (event.get("usage") or {}).get("cost", cost)
             for choice in event.get("choices") or []:
-                print((choice.get("delta") or {}).get("content") or "", end="", flush=True)
+                say((choice.get("delta") or {}).get("content") or "", end="")
     say()
     error = curl.stderr.read()
     curl.wait()

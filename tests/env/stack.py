@@ -767,11 +767,16 @@ index-file.names = ("index.html")
     def account(self, credit="10", email=None, name="Test"):
         """A new account with credit and one key."""
         email = email or f"{secrets.token_hex(6)}@example.org"
+        number = self.open_account(email, name, credit, "test")
+        key = self.key(email)
+        return Account(email, number, key[0], key[1])
+
+    def open_account(self, email, name, credit, note):
+        """An account without a key; its number."""
         number = self.sql(f"CALL create_account('{email}', '{name}')")[-1]["account_id"]
         if credit is not None:
-            self.sql(f"CALL grant_credit('{email}', {credit}, 'test')")
-        key = self.key(email)
-        return Account(email, int(number), key[0], key[1])
+            self.sql(f"CALL grant_credit('{email}', {credit}, '{note}')")
+        return int(number)
 
     def key(self, email, name="test"):
         """Another key for an account: (key, its number)."""

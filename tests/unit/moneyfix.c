@@ -4,13 +4,10 @@
 #include "moneyfix.h"
 
 #include "db/stmt.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define KEY(id, account, member, enabled, expires)                                                 \
     "INSERT INTO api_key (id, account_id, member_id, name, key_hash, key_prefix, key_last4, "      \

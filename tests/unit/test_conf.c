@@ -341,6 +341,8 @@ static void environment_overrides(void **state)
     setenv("AIG_CONFIG", "/nonexistent", 1); /* no key; an explicit path wins */
     setenv("AIG_VENV", "/x", 1);
     setenv("AIG_PYTHON", "python3", 1);
+    setenv("AIG_TEST_DB_NAME", "x", 1);
+    setenv("AIG_NO_SKIP", "1", 1);
     setenv("AIGX", "other programs' variables do not matter", 1);
     struct conf *c = loaded("threads = 64\nopenai_key = k\ndb_host = a,b,c\n");
     assert_int_equal(c->threads, 32);
@@ -367,6 +369,12 @@ static void environment_mistakes(void **state)
     setenv("AIG_", "5", 1);
     refused("", "environment: unknown key 'AIG_'");
     unsetenv("AIG_");
+    setenv("AIG_TEST_", "5", 1);
+    refused("", "environment: unknown key 'AIG_TEST_'");
+    unsetenv("AIG_TEST_");
+    setenv("AIG_NO_SKIPS", "5", 1);
+    refused("", "environment: unknown key 'AIG_NO_SKIPS'");
+    unsetenv("AIG_NO_SKIPS");
     setenv("AIG_A_VERY_LONG_NAME_THAT_DOES_NOT_FIT_ANY_BUFFER_OF_SIXTY_FOUR_BYTES_AT_ALL", "5", 1);
     refused("", "environment: unknown key 'AIG_A_VERY_LONG");
 }

@@ -47,8 +47,8 @@ static void accepts_json(void **state)
         "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00\\u0000\"",
         "\"\\ud83d\"", /* a lone surrogate is odd, but JSON */
         "\"\x7F\"",
-        "\"\xC2\x80 \xDF\xBF \xE0\xA0\x80 \xED\x9F\xBF \xEE\x80\x80 \xEF\xBF\xBF \xF0\x90\x80\x80 "
-        "\xF4\x8F\xBF\xBF\"",
+        "\"\xC2\x80 \xDF\xBF \xE0\xA0\x80 \xED\x9F\xBF \xEE\x80\x80 \xEF\xBF\xBF\"",
+        "\"\xF0\x90\x80\x80 \xF4\x8F\xBF\xBF\"",
         "{\"\":\"\"}",
         "{\"\\u0001\":1}",
     };
@@ -131,8 +131,7 @@ static const char *const no_json[] = {
     "\v1",
     "\f1",
     "1\v",
-    "\xC2\xA0"
-    "1",
+    "\xC2\xA0[]",
     "\"\\x\"",
     "\"\\\"",
     "\"\\u\"",
@@ -283,6 +282,40 @@ static void depth_is_exact(void **state)
     assert_int_equal(check(text, DEEP), -1);
 }
 
+/* "[unit,unit,...]" with so many units must be good or refused. */
+static void check_many(const char *unit, size_t count, bool good)
+{
+    size_t unit_len = strlen(unit);
+    size_t len = 0;
+    char *text = mem_alloc((unit_len + 1) * count + 2);
+    text[len++] = '[';
+    for (size_t i = 0; i < count; i++) {
+        memcpy(text + len, unit, unit_len);
+        len += unit_len;
+        text[len++] = ',';
+    }
+    text[len - 1] = ']';
+    struct jsontext_fault fault;
+    int rc = jsontext_check(&fault, text, len);
+    assert_int_equal(rc, good ? 0 : -1);
+    if (!good) {
+        assert_non_null(strstr(fault.what, "too many"));
+    }
+    mem_free(text);
+}
+
+static void values_are_limited(void **state)
+{
+    (void)state;
+    /* The array around them counts, too. */
+    check_many("1", JSONTEXT_VALUES_MAX - 1, true);
+    check_many("1", JSONTEXT_VALUES_MAX, false);
+    check_many("{}", JSONTEXT_CONTAINERS_MAX - 1, true);
+    check_many("{}", JSONTEXT_CONTAINERS_MAX, false);
+    check_many("[[]]", JSONTEXT_CONTAINERS_MAX / 2, false);
+    check_many("{\"a\":1,\"b\":2}", JSONTEXT_CONTAINERS_MAX - 1, true);
+}
+
 static void faults_say_where(void **state)
 {
     (void)state;
@@ -323,7 +356,8 @@ int main(void)
         cmocka_unit_test(accepts_json),          cmocka_unit_test(refuses_what_is_no_json),
         cmocka_unit_test(refuses_bad_utf8),      cmocka_unit_test(utf8_len_is_right),
         cmocka_unit_test(nul_bytes_are_no_ends), cmocka_unit_test(depth_is_exact),
-        cmocka_unit_test(faults_say_where),      cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(values_are_limited),    cmocka_unit_test(faults_say_where),
+        cmocka_unit_test(every_cut_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -304,15 +304,17 @@ static void builders(void **state)
     jsonx_set_null(v, "null");
     jsonx_set_decimal(v, "cost", "0.000000001");
     jsonx_set_decimal(v, "ten", "10");
+    jsonx_set_decimal(v, "unknown", NULL);
     jsonx_set(v, "o", json_object_new_object());
     jsonx_set_ref(v, "r1", shared);
     jsonx_set_ref(v, "r2", shared);
     jsonx_set_ref(v, "rn", NULL);
     json_object_put(shared);
-    assert_written(v, "{\"s\":\"x\\\"y\",\"none\":null,\"n\":\"abc\",\"e\":\"\","
-                      "\"min\":-9223372036854775808,\"max\":9223372036854775807,\"t\":true,"
-                      "\"f\":false,\"null\":null,\"cost\":0.000000001,\"ten\":10,\"o\":{},"
-                      "\"r1\":[1],\"r2\":[1],\"rn\":null}");
+    assert_written(
+        v, "{\"s\":\"x\\\"y\",\"none\":null,\"n\":\"abc\",\"e\":\"\","
+           "\"min\":-9223372036854775808,\"max\":9223372036854775807,\"t\":true,"
+           "\"f\":false,\"null\":null,\"cost\":0.000000001,\"ten\":10,\"unknown\":null,\"o\":{},"
+           "\"r1\":[1],\"r2\":[1],\"rn\":null}");
     jsonx_set_str(v, "s", "replaced");
     assert_string_equal(jsonx_str(v, "s", ""), "replaced");
     json_object_put(v);

@@ -2,15 +2,12 @@
 #include "base/base.h"
 
 #include "moneyfix.h"
+#include "unit.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct moneyfix fix;
 
@@ -432,9 +429,10 @@ static void test_housekeep(void **state)
     assert_int_equal(release(id), 0);
     dbserver_sql(&fix.server, "UPDATE hold SET expires_at = '2021-01-01', resolved_at = "
                               "'2021-01-01' WHERE state = 'released' ORDER BY id DESC LIMIT 1");
-    int64_t before = atoll(moneyfix_ask(&fix, "SELECT COUNT(*) FROM hold"));
+    int64_t before = strtoll(moneyfix_ask(&fix, "SELECT COUNT(*) FROM hold"), NULL, 10);
     assert_int_equal(ledger_housekeep(&fix.store, fix.arena, 30, &fix.err), 0);
-    assert_int_equal(atoll(moneyfix_ask(&fix, "SELECT COUNT(*) FROM hold ")), before - 1);
+    int64_t after = strtoll(moneyfix_ask(&fix, "SELECT COUNT(*) FROM hold"), NULL, 10);
+    assert_int_equal(after, before - 1);
     assert_int_equal(ledger_housekeep(&fix.store, fix.arena, 1, &fix.err), -1);
     assert_int_equal(fix.err.code, ERR_INTERNAL);
 }

@@ -5,17 +5,15 @@
 #include "db/pool.h"
 #include "db/stmt.h"
 #include "dbserver.h"
+#include "unit.h"
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 enum { THREADS = 12, ROUNDS = 150 };
 
@@ -369,6 +367,13 @@ static void test_hosts_in_turn(void **state)
     db_pool_free(pool);
 }
 
+/* Stops the first server's process without ending it. */
+static void freeze(void)
+{
+    assert_int_equal(kill(first.pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(first.pid, NULL, WUNTRACED), first.pid);
+}
+
 /* The server is there but does not answer. */
 static void test_silent_server(void **state)
 {
@@ -378,7 +383,7 @@ static void test_silent_server(void **state)
     struct db_pool *pool = db_pool_new(&config);
 
     assert_int_equal(serving(pool), 1);
-    kill(first.pid, SIGSTOP);
+    freeze();
     int64_t start_ms = timing_mono_ms();
     int64_t lost = serving(pool);
     int64_t other = serving(pool);
@@ -397,7 +402,7 @@ static void test_silent_handshake(void **state)
     struct db_config config = two_hosts();
     struct db_pool *pool = db_pool_new(&config);
 
-    kill(first.pid, SIGSTOP);
+    freeze();
     int64_t start_ms = timing_mono_ms();
     int64_t other = serving(pool);
     int64_t waited_ms = timing_mono_ms() - start_ms;

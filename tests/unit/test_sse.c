@@ -230,6 +230,15 @@ static void size_limit(void **state)
     assert_int_equal(sse_reader_feed(&r, "data:", 5, count_event, &len), 0);
     assert_int_equal(feed_mib(&r, 17, "", &len), SSE_TOO_LONG);
     sse_reader_reset(&r);
+    /* Its end comes with the bytes that are too many. */
+    char *last = mem_alloc(2 * 1024 * 1024);
+    memset(last, 'x', 2 * 1024 * 1024);
+    last[2 * 1024 * 1024 - 1] = '\n';
+    assert_int_equal(sse_reader_feed(&r, "data:", 5, count_event, &len), 0);
+    assert_int_equal(feed_mib(&r, 15, "", &len), 0);
+    assert_int_equal(sse_reader_feed(&r, last, 2 * 1024 * 1024, count_event, &len), SSE_TOO_LONG);
+    mem_free(last);
+    sse_reader_reset(&r);
     /* Many lines that are too long together. */
     assert_int_equal(sse_reader_feed(&r, "data:", 5, count_event, &len), 0);
     assert_int_equal(feed_mib(&r, 17, "\ndata:", &len), SSE_TOO_LONG);

@@ -4,14 +4,10 @@
 #include "base/timing.h"
 #include "db/stmt.h"
 #include "dbserver.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 struct fixture {
     struct dbserver server;
@@ -60,7 +56,7 @@ static int group_stop(void **state)
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
+    struct fixture *f = mem_zalloc(sizeof(*f));
     f->pool = db_pool_new(&server.config);
     f->arena = arena_new();
     assert_int_equal(db_pool_take(&f->conn, f->pool, 0, &f->err), 0);
@@ -74,7 +70,7 @@ static int teardown(void **state)
     db_pool_give(f->pool, f->conn);
     db_pool_free(f->pool);
     arena_free(f->arena);
-    free(f);
+    mem_free(f);
     return 0;
 }
 
@@ -163,7 +159,7 @@ static void test_long_parameter(void **state)
     static const char SQL[] = "SELECT LENGTH(?), ?";
     struct fixture *f = *state;
     size_t len = 3 * 1024 * 1024;
-    char *text = malloc(len + 1);
+    char *text = mem_alloc(len + 1);
 
     memset(text, 'z', len);
     text[len] = '\0';
@@ -171,7 +167,7 @@ static void test_long_parameter(void **state)
     assert_int_equal(EXEC(f, SQL, params, 2, 1), 0);
     assert_int_equal(db_cell_i64(&f->rows, 0, 0, 0), len);
     assert_string_equal(db_cell(&f->rows, 0, 1), text);
-    free(text);
+    mem_free(text);
 }
 
 static void test_many_rows(void **state)

@@ -5,16 +5,13 @@
 #include "base/timing.h"
 #include "db/txn.h"
 #include "dbserver.h"
+#include "unit.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 enum { THREADS = 4, ROUNDS = 25 };
 

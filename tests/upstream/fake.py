@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import collections
 import json
+import os
 import pathlib
 import re
 import signal
@@ -315,16 +316,15 @@ async def serve(options):
     app.router.add_delete("/_fake/script/{id:\\d+}", fake.remove_script)
     app.router.add_get("/_fake/health", fake.health)
     app.router.add_route("*", "/{path:.*}", fake.provider)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=300, shutdown_timeout=0.2)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=300)
     await runner.setup()
     site = web.TCPSite(runner, options.host, options.port, backlog=4096)
     await site.start()
     print(f"http://{options.host}:{site._server.sockets[0].getsockname()[1]}", flush=True)
-    stop = asyncio.Event()
+    # nothing to save: connections end with the process
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
-    await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(runner.cleanup())), 2)
+        asyncio.get_running_loop().add_signal_handler(number, os._exit, 0)
+    await asyncio.Event().wait()
 
 
 def main():
@@ -332,10 +332,7 @@ def main():
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log")
-    try:
-        asyncio.run(serve(parser.parse_args()))
-    except (asyncio.TimeoutError, KeyboardInterrupt):
-        pass
+    asyncio.run(serve(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def generation(model):
 
 
 def read(ask, body, headers):
-    key = ask.extra["key"] = headers.get("x-api-key", "")
+    key = ask.extra["key"] = headers.get("x-api-key", "") or common.bearer(headers)
     if not key:
         raise Refuse(401, "x-api-key header is required")
     if key == "bad-key":

@@ -1,0 +1,465 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures the gateway and prints tables: what a call costs beside the same call to the upstream and beside a FastCGI program that does
+nothing (null.c), how late the events of a stream arrive, and what a thousand streams at once take.
+
+    make bench                      everything, about five minutes; make bench BENCHFLAGS=--quick: about one and a half
+    tests/bench/run.py --build=DIR [--quick] [--only=latency,rate,stream,streams]
+
+All runs on this machine: MariaDB, gateway, lighttpd, upstream and the load share its cores, so ratios within one run mean more than
+figures. Times are never asserted; the exit status is 1 only when the ledger does not agree with what was answered. Needs what `make bench`
+builds (libevent) and what tests/env/stack.py needs. Standard library only.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "env"))
+from stack import Daemon, Stack, StackError, clean_environment, find_program  # noqa: E402
+
+PATH = "/api/v1/chat/completions"
+MODEL = "gpt-4o-mini"
+ACCOUNTS = 100
+STREAMS = 1000
+THREADS = 256
+STREAM_THREADS = 1100
+PARTS = ("latency", "rate", "stream", "streams")
+TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
+
+
+# --- The machine and its processes -------------------------------------------------------------------
+
+
+def read(path):
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def cpu_us(pids):
+    """CPU time of processes so far."""
+    ticks = 0
+    for pid in pids:
+        fields = read(f"/proc/{pid}/stat").rsplit(")", 1)[-1].split()
+        ticks += int(fields[11]) + int(fields[12]) if len(fields) > 12 else 0
+    return ticks * TICK_US
+
+
+def busy_us():
+    """CPU time of everything on the machine so far."""
+    fields = [int(f) for f in read("/proc/stat").split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) * TICK_US
+
+
+def rss_kib(pids):
+    return sum(int(m[1]) for pid in pids if (m := re.search(r"^VmRSS:\s+(\d+)", read(f"/proc/{pid}/status"), re.M)))
+
+
+def thread_count(pids):
+    return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids)
+
+
+def first_line(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except OSError:
+        return "?"
+    return ((done.stdout or done.stderr).splitlines() or ["?"])[0].strip()
+
+
+def fsync_us(directory):
+    """Median time of a write of 512 bytes with fdatasync where the database lies."""
+    times = []
+    with tempfile.TemporaryFile(dir=directory) as f:
+        for _ in range(100):
+            f.write(b"x" * 512)
+            f.flush()
+            start = time.perf_counter()
+            os.fdatasync(f.fileno())
+            times.append((time.perf_counter() - start) * 1e6)
+    return statistics.median(times)
+
+
+# --- Tables ------------------------------------------------------------------------------------------
+
+
+def table(title, heads, rows, notes=()):
+    rows = [[str(c) for c in row] for row in rows]
+    widths = [max(len(str(r[i])) for r in [heads] + rows) for i in range(len(heads))]
+    line = lambda cells: "| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))) + " |"
+    print(f"\n### {title}\n")
+    print(line(heads))
+    print("|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|")
+    for row in rows:
+        print(line(row))
+    if notes:
+        print()
+    for note in notes:
+        print(note)
+    sys.stdout.flush()
+
+
+def ms(us):
+    return f"{us / 1000:.2f}"
+
+
+def median(values):
+    return statistics.median(values) if values else 0.0
+
+
+# --- Programs ----------------------------------------------------------------------------------------
+
+
+class NullStack(Stack):
+    """The same web server with the same configuration in front of null.c."""
+
+    def __init__(self, program, **more):
+        super().__init__(upstream=False, database=False, healthy=False, **more)
+        self.program = program
+
+    def start_gateway(self):
+        self.gateway_socket.unlink(missing_ok=True)
+        self.gateway = Daemon(self.pid_file("gateway"))
+        with socket.socket(socket.AF_UNIX) as listener, open(self.log("gateway"), "ab") as log:
+            listener.bind(str(self.gateway_socket))
+            listener.listen(4096)
+            self.gateway.process = subprocess.Popen([str(self.program), str(THREADS)], stdin=listener, stdout=log, stderr=log,
+                                                    env=clean_environment(), start_new_session=True)
+
+
+class Target:
+    """Something to load: where it is, with which keys, and whose CPU time it takes."""
+
+    def __init__(self, name, port, processes, path=PATH, keys=None):
+        self.name, self.port, self.processes, self.path, self.keys = name, port, processes, path, keys
+
+    @property
+    def paid(self):
+        return self.keys is not None
+
+
+class Cell:
+    """The rounds of one measurement."""
+
+    def __init__(self):
+        self.results = []
+
+    def value(self, *names):
+        def one(result):
+            for name in names:
+                result = result[name]
+            return result
+        return median([one(r) for r in self.results])
+
+    def count(self, name):
+        return sum(r[name] for r in self.results)
+
+    def cpu(self, process):
+        """Microseconds a request."""
+        return sum(r["cpu"].get(process, 0) for r in self.results) / max(1, self.count("ok"))
+
+    def others(self):
+        """Share of the machine that other processes took."""
+        return sum(r["others"] for r in self.results) / sum(r["machine"] for r in self.results)
+
+    def errors(self):
+        return ", ".join(f"{self.count(n)} {n}" for n in ("failed", "wrong", "lost") if self.count(n)) or "0"
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.build = pathlib.Path(options.build).resolve()
+        self.programs = self.build / "tests/bench"
+        self.answered = {"ok": 0, "failed": 0, "wrong": 0, "lost": 0}
+        self.open = []
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="aig-bench-"))
+
+    # Start and stop
+
+    def start(self):
+        for name in ("null", "upstream", "load"):
+            if not (self.programs / name).exists():
+                raise StackError(f"{self.programs / name} is missing: `make bench` builds it")
+        self.upstream = subprocess.Popen([str(self.programs / "upstream")], stdout=subprocess.PIPE, text=True)
+        self.open.append(self.stop_upstream)
+        self.upstream_port = int(self.upstream.stdout.readline().split()[1])
+        self.stack = Stack(builddir=self.build, upstream=False, say=self.say,
+                           config={"openai_url": f"http://127.0.0.1:{self.upstream_port}", "openai_key": "bench", "threads": THREADS,
+                                   "threads_reserved": 8})
+        self.open.append(self.stack.stop)
+        self.stack.start()
+        self.null = NullStack(self.programs / "null", builddir=self.build)
+        self.open.append(self.null.stop)
+        self.null.start()
+        self.say("making accounts")
+        self.make_accounts()
+        upstream = {"upstream": lambda: [self.upstream.pid]}
+        paid = {"lighttpd": lambda: [self.stack.server.pid], "app": self.stack.gateway_pids, "MariaDB": lambda: [self.stack.database.daemon.pid]}
+        null = {"lighttpd": lambda: [self.null.server.pid], "app": lambda: [self.null.gateway.pid]}
+        self.direct = Target("upstream, direct", self.upstream_port, upstream, path=PATH.removeprefix("/api"))
+        self.nothing = Target("null handler", self.null.port, null)
+        self.hot = Target("paid call, one account", self.stack.port, paid | upstream, keys=self.work / "hot")
+        self.spread = Target(f"paid call, {ACCOUNTS} accounts", self.stack.port, paid | upstream, keys=self.work / "spread")
+
+    def stop_upstream(self):
+        self.upstream.kill()
+        self.upstream.wait()
+        self.upstream.stdout.close()
+
+    def stop(self):
+        for stop in reversed(self.open):
+            stop()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def make_accounts(self):
+        calls = []
+        for i in range(ACCOUNTS + 1):
+            email = f"bench{i}@example.org"
+            calls.append(f"CALL create_account('{email}', 'Bench {i}'); CALL credit_purchase('{email}', 100000, 'bench-{i}'); "
+                         f"CALL create_key('{email}', 'bench');")
+        done = self.stack.database.client("\n".join(calls))
+        keys = re.findall(r"sk-aig-[0-9a-f]{48}", done.stdout)
+        if done.returncode or len(keys) != ACCOUNTS + 1:
+            raise StackError(f"the accounts could not be made: {done.stderr.strip()}")
+        (self.work / "hot").write_text(keys[0] + "\n")
+        (self.work / "spread").write_text("\n".join(keys[1:]) + "\n")
+
+    def say(self, line):
+        print(f"bench: {line}", file=sys.stderr, flush=True)
+
+    # One load
+
+    def load(self, target, connections, seconds, warmup=0.5, sampler=None, **more):
+        arguments = {"port": target.port, "path": target.path, "model": MODEL, "connections": connections, "ms": int(seconds * 1000),
+                     "warmup-ms": int(warmup * 1000), **more}
+        if target.keys:
+            arguments["keys"] = target.keys
+        command = [str(self.programs / "load")] + [f"--{k.replace('_', '-')}={v}" for k, v in arguments.items()]
+        pids = {name: find() for name, find in target.processes.items()}
+        before = {name: cpu_us(p) for name, p in pids.items()}
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        busy, start = busy_us(), time.monotonic()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        if sampler:
+            sampler.start()
+        text = process.communicate()[0]
+        if sampler:
+            sampler.stop()
+        seconds, busy = time.monotonic() - start, busy_us() - busy
+        if process.returncode:
+            raise StackError(f"{' '.join(command)} ended with status {process.returncode}")
+        result = json.loads(text)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        result["cpu"] = {name: cpu_us(p) - before[name] for name, p in pids.items()}
+        result["cpu"]["load"] = (after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime) * 1e6
+        result["machine"] = seconds * 1e6 * os.cpu_count()
+        result["others"] = max(0.0, busy - sum(result["cpu"].values()))
+        if target.paid:
+            for name in self.answered:
+                self.answered[name] += result[name]
+        return result
+
+    def rounds(self, number, plan):
+        """Runs [(key, function)] round by round, so that a slow minute of the machine meets all of them."""
+        cells = {key: Cell() for key, _ in plan}
+        for n in range(number):
+            self.say(f"round {n + 1} of {number}")
+            for key, run in plan:
+                cells[key].results.append(run())
+        return cells
+
+    # The figures
+
+    def conditions(self):
+        cpu = re.search(r"^model name\s*:\s*(.*)", read("/proc/cpuinfo"), re.M)
+        names = ("version", "innodb_flush_log_at_trx_commit", "log_bin", "sync_binlog", "innodb_buffer_pool_size", "innodb_flush_method")
+        v = {r["Variable_name"]: r["Value"] for r in
+             self.stack.sql("SHOW VARIABLES WHERE Variable_name IN (%s)" % ", ".join(f"'{n}'" for n in names))}
+        system = re.search(r'PRETTY_NAME="(.*)"', read("/etc/os-release"))
+        flags = re.search(r"^CFLAGS = (.*)", read(self.build / "Makefile"), re.M)
+        data = self.stack.database.data
+        rows = [
+            ("machine", f"{cpu[1] if cpu else platform.processor()}, {os.cpu_count()} cores; load generator and upstream on the same cores"),
+            ("system", f"{system[1] if system else '?'}, Linux {platform.release()}"),
+            ("versions", f"MariaDB {v['version']}, {first_line(find_program('lighttpd'), '-v').split(' (')[0]}, {first_line('curl', '--version').split(' (')[0]}"),
+            ("build", f"CFLAGS {flags[1] if flags else '?'}"),
+            ("database", f"innodb_flush_log_at_trx_commit={v['innodb_flush_log_at_trx_commit']}, log_bin={v['log_bin']}, "
+                         f"buffer pool {int(v['innodb_buffer_pool_size']) >> 20} MiB, innodb_flush_method={v['innodb_flush_method']}; "
+                         f"{first_line('stat', '-f', '-c', '%T', str(data))}, fdatasync {fsync_us(data):.0f} us"),
+            ("gateway", f"{THREADS} threads, db_pool default, behind lighttpd; model {MODEL}"),
+            ("load before", f"load average {os.getloadavg()[0]:.2f}"),
+        ]
+        table("Conditions", ("what", "value"), rows)
+
+    def latency(self):
+        seconds, number = (1.5, 1) if self.options.quick else (2, 4)
+        targets = (self.direct, self.nothing, self.hot)
+        self.load(self.hot, 1, 0.5)
+        cells = self.rounds(number, [(t, lambda t=t: self.load(t, 1, seconds)) for t in targets])
+        base = cells[self.direct]
+        rows = []
+        for t in targets:
+            c = cells[t]
+            p50, p99 = c.value("whole", "p50_us"), c.value("whole", "p99_us")
+            b50, b99 = base.value("whole", "p50_us"), base.value("whole", "p99_us")
+            rows.append((t.name, ms(p50), ms(p99)) + (("", "", "") if c is base else (ms(p50 - b50), ms(p99 - b99), f"{p50 / b50:.1f}")) + (c.errors(),))
+        added = cells[self.hot].value("whole", "p50_us") - base.value("whole", "p50_us")
+        table("Latency at 1 client, ms", ("", "p50", "p99", "added p50", "added p99", "p50 / direct", "errors"), rows,
+              [f"Goal: added p50 of a paid call below 1 ms; it is {ms(added)} ms."])
+
+    def rate(self):
+        seconds, number = (2, 1) if self.options.quick else (4, 3)
+        targets = (self.nothing, self.hot, self.spread)
+        self.load(self.spread, 16, 0.5)
+        plan = [((n, t), lambda n=n, t=t: self.load(t, n, seconds)) for n in (16, 64) for t in targets]
+        cells = self.rounds(number, plan)
+        goals = {(64, self.hot): "0.08", (64, self.spread): "0.12"}
+        rows = []
+        for (n, t), c in cells.items():
+            null = cells[n, self.nothing].value("per_second")
+            rows.append((f"{n} clients, {t.name}", f"{c.value('per_second'):.0f}", f"{c.value('per_second') / null:.3f}", goals.get((n, t), ""),
+                         ms(c.value("whole", "p50_us")), ms(c.value("whole", "p99_us")), c.errors()))
+        table("Requests/s, ledger on and durable", ("", "requests/s", "/ null", "goal", "p50 ms", "p99 ms", "errors"), rows)
+        names = ("lighttpd", "app", "MariaDB", "upstream", "load")
+        rows = []
+        for (n, t), c in cells.items():
+            each = [c.cpu(name) for name in names]
+            rows.append([f"{n} clients, {t.name}"] + [f"{v:.0f}" for v in each] + [f"{sum(each):.0f}", f"{100 * c.others():.0f} %"])
+        table("CPU time a request, microseconds", ("",) + names + ("sum", "others"), rows,
+              ["others: share of the machine that went to processes outside of this measurement and to the kernel's own threads."])
+
+    def stream(self):
+        seconds, number = (1.5, 1) if self.options.quick else (3, 3)
+        events = {"stream": 1, "events": 20, "interval_ms": 20, "ramp_ms": 237}
+        first = {"stream": 1, "events": 1, "interval_ms": 1}
+        plan = []
+        for t in (self.direct, self.hot):
+            plan += [((t, "event"), lambda t=t: self.load(t, 20, seconds, warmup=1, **events)),
+                     ((t, "first"), lambda t=t: self.load(t, 1, seconds, **first))]
+        cells = self.rounds(number, plan)
+        rows = []
+        for kind, what in (("event", "event, 20 streams of an event every 20 ms"), ("first", "first token, 1 client")):
+            figure = [cells[t, kind].value(kind, p) for t in (self.direct, self.hot) for p in ("p50_us", "p99_us")]
+            rows.append((what, *(ms(f) for f in figure), ms(figure[2] - figure[0]), ms(figure[3] - figure[1]),
+                         cells[self.direct, kind].errors() + " / " + cells[self.hot, kind].errors()))
+        table("Streams: from the upstream's event to the client's, and time to the first token, ms",
+              ("", "direct p50", "p99", "gateway p50", "p99", "added p50", "added p99", "errors"), rows,
+              ["Goal: event p50 below 1 ms. The first token includes the authorization, so one durable transaction."])
+
+    def streams(self):
+        events, ramp = (40, 2000) if self.options.quick else (100, 3000)
+        self.say(f"{STREAMS} streams")
+        self.stack.restart_gateway(threads=STREAM_THREADS)
+        app, server = self.stack.gateway_pids(), [self.stack.server.pid]
+        self.wait_idle(app)
+        idle = rss_kib(app), rss_kib(server)
+        sampler = RssSampler(app, server)
+        r = self.load(self.spread, STREAMS, 1, warmup=0, sampler=sampler, stream=1, events=events, interval_ms=100, once=1, ramp_ms=ramp)
+        total = r["event"]["count"]
+        rows = [(name, f"{i / 1024:.1f}", f"{p / 1024:.1f}", f"{(p - i) / STREAMS:.1f}", goal, f"{r['cpu'][process] / max(1, total):.1f}")
+                for name, process, i, p, goal in (("app", "app", idle[0], sampler.peak[0], "64"), ("lighttpd", "lighttpd", idle[1], sampler.peak[1], ""))]
+        table(f"{STREAMS} streams at once, 10 events/s each, one process, {STREAM_THREADS} threads",
+              ("", "RSS idle MiB", "RSS with streams MiB", "KiB a stream", "goal", "CPU us an event"), rows,
+              [f"Streams complete {r['ok']}, wrong {r['wrong']}, refused {r['failed']}, lost {r['lost']}; {total} of {STREAMS * events} events; "
+               f"event p50 {ms(r['event']['p50_us'])} ms, p99 {ms(r['event']['p99_us'])} ms; "
+               f"first token p50 {ms(r['first']['p50_us'])} ms, p99 {ms(r['first']['p99_us'])} ms."])
+
+    @staticmethod
+    def wait_idle(pids):
+        last = -1
+        for _ in range(50):
+            now = (thread_count(pids), rss_kib(pids))
+            if now == last:
+                return
+            last = now
+            time.sleep(0.3)
+
+    def check_ledger(self):
+        """Every answered call has its usage row, and the ledger agrees with itself."""
+        a = self.answered
+        uncertain = a["wrong"] + a["lost"]
+        for _ in range(50):
+            counts = self.stack.sql("SELECT (SELECT COUNT(*) FROM usage_log WHERE status = 'ok') AS ok, (SELECT COUNT(*) FROM hold WHERE state = 'open') AS open")[0]
+            if int(counts["open"]) == 0:
+                break
+            time.sleep(0.1)
+        broken = self.stack.sql("SELECT * FROM v_ledger_check")
+        spooled = len([f for f in pathlib.Path(self.stack.dir, "spool").rglob("*") if f.is_file()])
+        rows = int(counts["ok"])
+        good = a["ok"] <= rows <= a["ok"] + uncertain and not broken and not int(counts["open"]) and not spooled
+        table("The ledger afterwards", ("answered calls", "usage rows with status ok", "errors", "open holds", "spooled", "rows of v_ledger_check"),
+              [(a["ok"], rows, a["failed"] + uncertain, counts["open"], spooled, len(broken))],
+              ["Nothing is lost." if good else "SOMETHING IS LOST: these must agree, and there must be no open hold, no spooled settlement and no such row."])
+        for row in broken[:10]:
+            print(row)
+        return good
+
+    def run(self):
+        self.start()
+        self.conditions()
+        for part in PARTS:
+            if part in self.options.only:
+                getattr(self, part)()
+        return self.check_ledger()
+
+
+class RssSampler:
+    """Largest RSS, in KiB, of two groups of processes while something runs."""
+
+    def __init__(self, *groups):
+        self.groups, self.peak, self.ended = groups, [0] * len(groups), threading.Event()
+        self.thread = threading.Thread(target=self.sample)
+
+    def sample(self):
+        while not self.ended.wait(0.25):
+            self.peak = [max(p, rss_kib(g)) for p, g in zip(self.peak, self.groups)]
+
+    def start(self):
+        self.thread.start()
+
+    def stop(self):
+        self.ended.set()
+        self.thread.join()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measures the gateway and prints tables.")
+    parser.add_argument("--build", default=os.environ.get("top_builddir", str(HERE.parents[1])), help="where `make bench` built (default: the source tree)")
+    parser.add_argument("--quick", action="store_true", help="one short round of everything")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, of " + ", ".join(PARTS))
+    options = parser.parse_args()
+    options.only = options.only.split(",")
+    if set(options.only) - set(PARTS):
+        parser.error("--only takes " + ", ".join(PARTS))
+    bench = Bench(options)
+    start = time.monotonic()
+    try:
+        good = bench.run()
+    except StackError as problem:
+        sys.exit(f"bench: {problem}")
+    except KeyboardInterrupt:
+        sys.exit("bench: interrupted")
+    finally:
+        bench.stop()
+    print(f"\nMeasured in {time.monotonic() - start:.0f} s.")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
