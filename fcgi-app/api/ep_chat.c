@@ -5,6 +5,7 @@
 #include "base/sse.h"
 #include "base/timing.h"
 #include "http/reply.h"
+#include "wire/completions_content.h"
 #include "wire/completions_request.h"
 #include "wire/completions_writer.h"
 
@@ -133,6 +134,7 @@ int ep_chat(void *context, struct exchange *x, const struct router_match *match,
         .request_id = exchange_request_id(x),
         .key_hash = ep->key_hash,
         .request = &request,
+        .read_content = completions_read_content,
         .kind = KIND_CHAT,
         .arena = ep->arena,
     };

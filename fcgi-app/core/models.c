@@ -153,3 +153,11 @@ int models_find(const struct catalog_model **out, const char **substituted,
                    "The model '%.100s' does not exist here. GET /v1/models lists those that do.",
                    name);
 }
+
+const struct catalog_model *models_find_id(const struct models_copy *copy, int64_t id)
+{
+    for (size_t i = 0; i < copy->catalog.model_count; i++)
+        if (copy->catalog.models[i].id == id)
+            return &copy->catalog.models[i];
+    return NULL;
+}

@@ -31,4 +31,7 @@ const struct catalog *models_catalog(const struct models_copy *copy);
 int models_find(const struct catalog_model **out, const char **substituted,
                 const struct models_copy *copy, const char *name, struct err *err) AIG_MUST_USE;
 
+/* NULL: no such model. */
+const struct catalog_model *models_find_id(const struct models_copy *copy, int64_t id);
+
 #endif

@@ -51,6 +51,7 @@ struct run {
     const struct relay_call *call;
     const struct relay_sink *sink;
     void *sink_arg;
+    const struct models_copy *models;
     const struct catalog_model *model;
     struct route_list routes;
     struct relay_head head;
@@ -565,19 +566,38 @@ static int authorize(struct run *run, struct err *err)
     return 0;
 }
 
+/* The largest answer of the model that serves on the present route. */
+static int64_t output_max(const struct run *run)
+{
+    const struct catalog_model *serving = models_find_id(run->models, run->route->price_model_id);
+
+    return serving != NULL && run->head.hedged_from != NULL ? serving->max_output_tokens
+                                                            : run->model->max_output_tokens;
+}
+
 /* Another provider serves at another price: the hold must cover that too. */
 static int extend(struct run *run)
 {
     struct ledger_want want = want_of(run);
     struct err err;
 
-    if (want.output_limit == 0)
-        want.output_limit = run->hold.output_limit;
+    want.output_max = output_max(run);
     if (ledger_extend(&run->hold, &run->relay->app->store, run->call->arena, &want, &err) == 0)
         return 0;
     log_write(LOG_LEVEL_INFO, run->call->request_id, "not hedged to %s: %s",
               run->route->upstream_model, err.message);
     return -1;
+}
+
+/* The client's own limit goes to the provider of its choice as it is: one above the model's maximum
+ * is the provider's to refuse. */
+static int64_t output_limit(const struct run *run)
+{
+    const struct neutral_request *request = run->call->request;
+
+    if (request->output_limit > 0 && run->head.hedged_from == NULL)
+        return request->output_limit;
+    return run->hold.output_limit;
 }
 
 static void begin_attempt(struct run *run)
@@ -610,8 +630,7 @@ static enum verdict attempt(struct run *run)
         .dialect = run->model->dialect,
         .model = run->model->name,
         .hedge = run->head.hedged_from != NULL,
-        /* A limit above the model's maximum is the provider's to refuse. */
-        .output_limit = request->output_limit > 0 ? request->output_limit : run->hold.output_limit,
+        .output_limit = output_limit(run),
     };
 
     begin_attempt(run);
@@ -702,11 +721,20 @@ static int run_held(struct run *run, struct err *err)
     return rc;
 }
 
+static int read_content(struct run *run, struct err *err)
+{
+    const struct relay_call *call = run->call;
+
+    for (size_t i = 0; i < run->routes.count; i++)
+        if (run->routes.routes[i].format->needs_content && call->request->content == NULL)
+            return call->read_content(call->request, call->arena, err);
+    return 0;
+}
+
 int relay_run(struct relay *r, const struct relay_call *call, const struct relay_sink *sink,
               void *sink_arg, struct err *err)
 {
     struct run *run = arena_zalloc(call->arena, sizeof *run);
-    const struct models_copy *copy = NULL;
 
     run->relay = r;
     run->call = call;
@@ -716,11 +744,14 @@ int relay_run(struct relay *r, const struct relay_call *call, const struct relay
     run->last_sent_ms = run->start_ms;
     run->renewed_ms = run->start_ms;
     run->result.first_byte_ms = -1;
-    if (models_take(&copy, r->app->models, err) != 0)
+    if (models_take(&run->models, r->app->models, err) != 0)
         return -1;
-    int rc = models_find(&run->model, &run->head.substituted, copy, call->request->model, err);
+    int rc =
+        models_find(&run->model, &run->head.substituted, run->models, call->request->model, err);
     if (rc == 0)
         rc = route_choose(&run->routes, run->model, call->kind, r->app->conf, err);
+    if (rc == 0)
+        rc = read_content(run, err);
     if (rc == 0) {
         run->route = &run->routes.routes[0];
         run->head.provider = run->route->format->name;
@@ -729,6 +760,6 @@ int relay_run(struct relay *r, const struct relay_call *call, const struct relay
     }
     if (rc == 0)
         rc = run_held(run, err);
-    models_give(r->app->models, copy);
+    models_give(r->app->models, run->models);
     return rc;
 }

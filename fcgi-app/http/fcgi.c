@@ -22,7 +22,9 @@ extern char **environ;
 
 enum {
     HEAD_MAX = 32 * 1024,
-    READ_STEP = 4 * 1024,    /* on the stack */
+    READ_STEP = 4 * 1024,        /* on the stack */
+    DROP_MAX = 64 * 1024 * 1024, /* of a body that nobody wanted */
+    DROP_WAIT_MS = 200,
     FCGI_RECORD_TYPE_AT = 1, /* FastCGI specification 3.3: byte 1 of a record is its type */
     FCGI_TYPE_ABORT = 2,
 };
@@ -127,10 +129,23 @@ int exchange_accept(struct exchange *x)
     return 0;
 }
 
+/* A process that ends with unread bytes on its standard input has the kernel reset that connection,
+ * and the web server would lose the answer. */
+static void drop_body(struct exchange *x)
+{
+    char chunk[READ_STEP];
+    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    for (size_t dropped = 0; !x->body_read && dropped < DROP_MAX; dropped += sizeof chunk)
+        if (poll(&p, 1, DROP_WAIT_MS) <= 0 || read(STDIN_FILENO, chunk, sizeof chunk) <= 0)
+            return;
+}
+
 void exchange_finish(struct exchange *x)
 {
     if (x->cgi) {
         (void)exchange_flush(x);
+        drop_body(x);
         return;
     }
     FCGX_Finish_r(&x->fcgx);
@@ -429,6 +444,9 @@ int exchange_flush(struct exchange *x)
 
 bool exchange_gone(struct exchange *x)
 {
+    /* A CGI server that gives up on its client sends SIGTERM. */
+    if (x->cgi && atomic_load(&stop_accepting))
+        x->broken = true;
     if (x->broken)
         return true;
     int fd = exchange_watch_fd(x);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/timing.h"
+#include "db/combine.h"
 #include "db/stmt.h"
 #include "db/txn.h"
 
@@ -12,6 +13,8 @@
 #include <string.h>
 
 static const char SQL_AUTHORIZE[] = "CALL ledger_authorize(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+static const char SQL_AUTHORIZE_MANY[] = "CALL ledger_authorize_many(?)";
+static const char SQL_SETTLE_MANY[] = "CALL ledger_settle_many(?)";
 static const char SQL_EXTEND[] = "CALL ledger_extend(?, ?, ?, ?, ?, ?)";
 static const char SQL_SETTLE[] =
     "CALL ledger_settle(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -65,6 +68,29 @@ static int call(struct db_rows *rows, const char **outcome, struct store *s, str
         return -1;
     *outcome = rows->row_count == 1 ? db_cell(rows, 0, 0) : NULL;
     return 0;
+}
+
+/* The same, together with other threads' steps of this kind. */
+static int call_combined(struct db_rows *rows, const char **outcome, struct db_combiner *c,
+                         struct arena *arena, const struct db_param *params, size_t param_count,
+                         struct err *err)
+{
+    if (db_combine(rows, c, arena, params, param_count, err) != 0)
+        return -1;
+    *outcome = rows->row_count == 1 ? db_cell(rows, 0, 0) : NULL;
+    return 0;
+}
+
+void ledger_open(struct store *s)
+{
+    s->authorize = db_combiner_new(s->pool, SQL_AUTHORIZE, SQL_AUTHORIZE_MANY);
+    s->settle = db_combiner_new(s->pool, SQL_SETTLE, SQL_SETTLE_MANY);
+}
+
+void ledger_close(struct store *s)
+{
+    db_combiner_free(s->authorize);
+    db_combiner_free(s->settle);
 }
 
 static int unexpected(const char *outcome, const char *request_id, const char *sql, struct err *err)
@@ -265,7 +291,7 @@ int ledger_authorize(struct ledger_hold *out, struct store *s, struct arena *are
     assert(want->prompt_bound >= 0 && want->prompt_likely >= 0 && want->output_limit >= 0 &&
            want->output_max >= 0);
     *out = (struct ledger_hold){0};
-    if (call(&rows, &outcome, s, arena, SQL_AUTHORIZE, params, ARRAY_LEN(params), err) != 0)
+    if (call_combined(&rows, &outcome, s->authorize, arena, params, ARRAY_LEN(params), err) != 0)
         return -1;
     if (!is(outcome, "held"))
         return refuse(outcome, arena, &rows, want->request_id, SQL_AUTHORIZE, err);
@@ -336,7 +362,7 @@ int ledger_settle(struct ledger_charge *out, struct store *s, struct arena *aren
     const char *outcome;
 
     *out = (struct ledger_charge){0};
-    if (call(&rows, &outcome, s, arena, SQL_SETTLE, params, ARRAY_LEN(params), err) != 0)
+    if (call_combined(&rows, &outcome, s->settle, arena, params, ARRAY_LEN(params), err) != 0)
         return -1;
     if (is(outcome, "unknown_hold"))
         return unknown(request_id, err);

@@ -19,6 +19,10 @@
  * renews it. */
 enum { LEDGER_HOLD_TTL_S = 900, LEDGER_RENEW_EVERY_S = 300 };
 
+/* Of the store: makes and frees what lets steps share a transaction. */
+void ledger_open(struct store *s);
+void ledger_close(struct store *s);
+
 struct ledger_want {
     const char *request_id;
     unsigned char key_hash[SECRET_SHA256_SIZE];

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "db/stmt.h"
 #include "db/txn.h"
+#include "store/ledger.h"
 
 static const char SQL_VERSION[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
 
@@ -43,6 +44,7 @@ void store_init(struct store *s, const struct conf *conf)
 {
     struct db_config config = config_of(conf);
     s->pool = db_pool_new(&config);
+    ledger_open(s);
 }
 
 void store_init_batch(struct store *s, const struct conf *conf)
@@ -51,10 +53,12 @@ void store_init_batch(struct store *s, const struct conf *conf)
     config.max = BATCH_CONNECTIONS;
     config.read_timeout_s = BATCH_READ_TIMEOUT_S;
     s->pool = db_pool_new(&config);
+    ledger_open(s);
 }
 
 void store_fini(struct store *s)
 {
+    ledger_close(s);
     db_pool_free(s->pool);
     s->pool = NULL;
 }

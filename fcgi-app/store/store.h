@@ -15,8 +15,12 @@
 
 enum { STORE_SCHEMA_VERSION = 3 }; /* highest migration number this build needs */
 
+struct db_combiner;
+
 struct store {
     struct db_pool *pool;
+    struct db_combiner *authorize; /* store/ledger's: calls that come at once share a transaction */
+    struct db_combiner *settle;
 };
 
 /* Never fails: connections open lazily. The conf must outlive it. */

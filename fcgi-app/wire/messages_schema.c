@@ -132,7 +132,7 @@ static bool is_object_schema(struct json_object *node)
         }
         return false;
     }
-    return jsonx_get(node, "properties") != NULL;
+    return jsonx_object(node, "properties") != NULL;
 }
 
 /* An object whose keys the schema does not name: closing it would leave nothing. */

@@ -6,6 +6,7 @@
 #ifndef AIG_OPENROUTER_H
 #define AIG_OPENROUTER_H
 
+#include "base/base.h"
 #include "wire/format.h"
 
 extern const struct format openrouter_format;

@@ -8,6 +8,9 @@
 -- purchase, 2 of it are left to refund. Computed afterwards, "grants first" would say that the grant paid the 8
 -- and that all 10 can be refunded. Between two credit events the set of lots does not change, so assigning
 -- everything that was spent since the last one is exact, in whatever order the calls came.
+--
+-- Credit events lock the account first, where calls lock it last. They cannot wait for each other in a circle: after
+-- the account, a credit event touches only rows of its own and lots, which calls never touch.
 DELIMITER //
 
 -- Assigns what was spent since the last credit event: sum of remaining_usd - balance. The account's row must be
@@ -53,7 +56,7 @@ add_credit: BEGIN
     DECLARE v_known_usd DECIMAL(18,9);
     DECLARE v_message VARCHAR(400) CHARACTER SET utf8mb4;
 
-    SELECT id INTO v_account_id FROM account WHERE email = p_email;
+    SELECT id INTO v_account_id FROM account WHERE email = p_email FOR UPDATE;
     IF v_account_id IS NULL THEN
         SET v_message = CONCAT('There is no account with the e-mail address ', COALESCE(p_email, 'NULL'), '.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;

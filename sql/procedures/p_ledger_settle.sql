@@ -55,8 +55,8 @@ settle: BEGIN
 
     UPDATE hold SET state = 'settled', resolved_at = v_now WHERE id = p_request_id AND state = 'open';
     IF ROW_COUNT() = 0 THEN
-        SELECT state, created_at, hold_usd, key_id, member_id, team_id, account_id
-        INTO v_state, v_created_at, o_hold_usd, v_key_id, v_member_id, v_team_id, o_account_id
+        SELECT state, created_at, hold_usd, key_id, member_id, team_id, account_id, model_id
+        INTO v_state, v_created_at, o_hold_usd, v_key_id, v_member_id, v_team_id, o_account_id, v_model_id
         FROM hold WHERE id = p_request_id FOR UPDATE;
         IF v_state IS NULL THEN
             SET o_outcome = 'unknown_hold';
@@ -70,9 +70,13 @@ settle: BEGIN
             FROM usage_log WHERE request_id = p_request_id AND created_at = v_created_at;
             LEAVE settle;
         END IF;
-        -- Expired: nothing is held any more. This settlement takes the place of the sweeper's usage row.
+        -- Expired: nothing is held any more. This settlement takes the place of the sweeper's usage row. The row of
+        -- spend_hourly comes before the scopes in the order of locks, so it is locked here already.
         UPDATE hold SET state = 'settled', resolved_at = v_now WHERE id = p_request_id;
         DELETE FROM usage_log WHERE request_id = p_request_id AND created_at = v_created_at;
+        INSERT INTO spend_hourly (account_id, hour, key_id, model_id, provider, member_id, team_id)
+        VALUES (o_account_id, v_day + INTERVAL HOUR(v_now) HOUR, v_key_id, v_model_id, p_provider, v_member_id, v_team_id)
+        ON DUPLICATE KEY UPDATE calls = calls;
         CALL ledger_room_inner(v_key_id, v_member_id, v_team_id, o_account_id, v_day,
             v_room, v_scope, v_limit, v_spent, v_held, v_period);
         SET v_room = GREATEST(v_room, 0);

@@ -29,7 +29,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "env"))
-from stack import Daemon, Stack, StackError, clean_environment, find_program  # noqa: E402
+from process import Daemon, StackError, clean_environment, find_program  # noqa: E402
+from stack import Stack  # noqa: E402
 
 PATH = "/api/v1/chat/completions"
 MODEL = "gpt-4o-mini"

@@ -158,6 +158,14 @@ class Api:
         fields.setdefault("stream", True)
         return Stream(*self.open("POST", "/v1/chat/completions", chat_body(content, **fields), headers))
 
+    def send_only(self, path, content, **fields):
+        """Sends a chat request and reads nothing; the socket."""
+        body = json.dumps(chat_body(content, **fields)).encode()
+        sock = self.connect()
+        sock.sendall(f"POST {self.mount}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.key}\r\n"
+                     f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        return sock
+
     def raw(self, data, close_write=False):
         """Sends bytes as they are; everything that comes back until the server closes."""
         with self.connect() as sock:

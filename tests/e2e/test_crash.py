@@ -179,7 +179,7 @@ class TestGatewayKilled:
                 pids = supervised.stack.kill_gateway(15)
                 assert stream.chunks()[1], "the stream came to its end"
             world.fake.lift(number)
-            assert account.usage(stream)["status"] == "ok"
+            assert account.wait_usage(stream)["status"] == "ok"
             wait_until(lambda: set(supervised.workers()).isdisjoint(pids) and supervised.api.get("/v1/health").status == 200, "another one serves")
 
 

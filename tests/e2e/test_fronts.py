@@ -10,7 +10,7 @@ import pytest
 from client import Later, chat_body
 from fake import new_word, script
 from gate import Gate
-from world import ALL_FRONTS, PERSISTENT_FRONTS, SILENT_LEAVE_FRONTS
+from world import ALL_FRONTS, PERSISTENT_FRONTS
 
 GATED = "deepseek-v3"   # a model of OpenRouter's route
 
@@ -162,36 +162,6 @@ def test_client_leaves_a_flowing_stream(api, gate, account, front):
     usage = account.wait_usage(request_id)
     assert usage["status"] == "client_gone" and usage["estimated"] is True
     assert usage["charge_usd"] > 0
-
-
-@pytest.mark.parametrize("front", SILENT_LEAVE_FRONTS, indirect=True)
-def test_client_leaves_a_silent_stream(api, gate, account, front):
-    """The upstream says nothing more: lighttpd passes the client's leaving on at once, Apache with the next keep-alive comment."""
-    opening = Later(api.chat_stream, "go", model=GATED)
-    call = gate.next()
-    call.begin_stream()
-    call.text("first ")
-    stream = opening.result()
-    request_id = stream.headers["x-request-id"]
-    assert stream.next_data()
-    stream.close()
-    call.wait_gone()
-    usage = account.wait_usage(request_id)
-    assert usage["status"] == "client_gone" and usage["estimated"] is True
-
-
-def test_keep_alive_comment_while_the_upstream_is_silent(api, gate, account):
-    opening = Later(api.chat_stream, "go", model=GATED)
-    call = gate.next()
-    call.begin_stream()
-    with opening.result() as stream:   # the head comes with the first comment
-        event = stream.next()
-        assert event.data is None and event.comment == "keep-alive"
-        call.text("late")
-        assert stream.next_data().json["choices"][0]["delta"]["content"] == "late"
-        call.finish()
-        assert stream.chunks()[1]
-    assert account.usage(stream)["status"] == "ok"
 
 
 def test_many_requests_after_another(api, account, front):

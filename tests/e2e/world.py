@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import sys
+import threading
 import time
 from decimal import Decimal
 
@@ -25,8 +26,6 @@ import stack as env  # noqa: E402
 ALL_FRONTS = env.FRONTS
 # One process serves many requests.
 PERSISTENT_FRONTS = ("lighttpd", "lighttpd-spawn", "apache-proxy", "apache-fcgid")
-# A client that leaves a silent stream is noticed: by lighttpd's tcp-fin-propagate at once, elsewhere at a keep-alive comment.
-SILENT_LEAVE_FRONTS = ALL_FRONTS
 SANITIZER = re.compile(r"==\d+==ERROR|AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion .* failed|stack smashing"
                        r"|buffer overflow detected|double free|malloc\(\): ")
 NOT_A_REPORT = re.compile(r"ASan runtime does not come first")
@@ -58,17 +57,17 @@ def wait_until(check, what, seconds=GUARD_S):
 
 
 class Db:
-    """The database as its administrator sees it. Amounts are Decimal."""
+    """The database as its administrator sees it. Amounts are Decimal. Each thread has a connection of its own."""
 
     def __init__(self, database):
-        self.database, self.connection = database, None
+        self.database, self.local = database, threading.local()
 
     def cursor(self):
-        if self.connection is None:
-            self.connection = pymysql.connect(unix_socket=str(self.database.socket), user="root", database=self.database.name,
-                                              autocommit=True, charset="utf8mb4", init_command="SET time_zone='+00:00'",
-                                              cursorclass=pymysql.cursors.DictCursor)
-        return self.connection.cursor()
+        if getattr(self.local, "connection", None) is None:
+            self.local.connection = pymysql.connect(unix_socket=str(self.database.socket), user="root", database=self.database.name,
+                                                    autocommit=True, charset="utf8mb4", init_command="SET time_zone='+00:00'",
+                                                    cursorclass=pymysql.cursors.DictCursor)
+        return self.local.connection.cursor()
 
     def rows(self, sql, *values):
         with self.cursor() as cursor:
@@ -89,10 +88,7 @@ class Db:
 
     def forget(self):
         """After the server was killed."""
-        if self.connection is not None:
-            with contextlib.suppress(Exception):
-                self.connection.close()
-            self.connection = None
+        self.local = threading.local()
 
 
 class Account:
@@ -172,7 +168,9 @@ class Front:
         return self.stack.gateway_pids()
 
     def log(self):
-        return self.stack.log("gateway").read_text(errors="replace") + self.stack.log("server").read_text(errors="replace")
+        """What the program and the web server have written; some servers keep both in one file."""
+        logs = [self.stack.log("gateway"), self.stack.log("server")]
+        return "".join(log.read_text(errors="replace") for log in logs if log.exists())
 
     def reports(self):
         """Lines of a sanitizer, of a failed assertion or of the C library."""

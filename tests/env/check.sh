@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # `./autogen.sh check` after the build: environments of the tests, `make check`, and one line that sums all of it up.
-# AIG_NO_SKIP=1 (set by .ci/run): a test that was skipped because a tool is missing counts as failed.
+# TESTS_NO_SKIP=1 (set by .ci/run): a test that was skipped because a tool is missing counts as failed.
 
 set -u
 

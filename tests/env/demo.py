@@ -7,14 +7,14 @@ import contextlib
 import fcntl
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
 import sys
 import time
 
-from stack import SRCDIR, Daemon, Stack, StackError, find_program, port_is_free, process_facts
+from process import SRCDIR, Daemon, StackError, find_program, port_is_free, process_facts
+from stack import Stack
 
 RUN = SRCDIR / "run"
 EMAIL = "demo@example.org"
@@ -44,8 +44,8 @@ class DemoStack(Stack):
 
 
 def providers():
-    """({setting: value}, {AIG_ variable: value}, lines for the user, whether the fake upstream is needed)"""
-    config, env, lines, fake = {}, {}, [], False
+    """({setting: value}, {AIG_ variable: value}, lines for the user, providers that the fake upstream plays)"""
+    config, env, lines, fake = {}, {}, [], set()
     for provider, variable in KEY_VARIABLES.items():
         upper = provider.upper()
         key = os.environ.get(variable, "")
@@ -62,7 +62,7 @@ def providers():
         elif own_url:
             text = "no key"
         else:
-            fake = True
+            fake.add(provider)
             text = f"no {variable} in the environment: the fake upstream answers"
         if own_url:
             text += f", at {own_url}"
@@ -70,13 +70,9 @@ def providers():
     return config, env, lines, fake
 
 
-def demo_model():
-    """A model whose provider has a real key, if there is one that the demo can use."""
-    for provider, model in (("openai", "gpt-4o-mini"), ("openrouter", "llama-3.3-70b")):
-        key = os.environ.get(KEY_VARIABLES[provider], "")
-        if os.environ.get(f"AIG_{provider.upper()}_KEY") or (key and not key.startswith("sk-aig-")):
-            return model
-    return "gpt-4o-mini"
+def demo_model(fake):
+    """(provider, model): with a real key, if there is one that the demo can use."""
+    return ("openrouter", "llama-3.3-70b") if "openai" in fake and "openrouter" not in fake else ("openai", "gpt-4o-mini")
 
 
 def known_key(stack):
@@ -214,12 +210,13 @@ def command_run(options):
     stack = None
     try:
         stack = DemoStack(front={"lighttpd": "lighttpd", "apache": "apache-proxy"}[options.server], config=config, env=env, builddir=options.builddir,
-                          directory=RUN, port=options.port, upstream=fake, persistent=True, say=say)
+                          directory=RUN, port=options.port, upstream=bool(fake), persistent=True, say=say)
         own.pid_file.write_text(f"{os.getpid()} {process_facts(os.getpid())[2]}\n")
         stack.start()
         key = demo_key(stack)
-        problem = show_demo(stack, key, demo_model(), lines)
-        if problem and fake:
+        provider, model = demo_model(fake)
+        problem = show_demo(stack, key, model, lines)
+        if problem and provider in fake:
             raise StackError(f"the demo's own completion failed: {problem}")
         if options.detach:
             say("\nIt goes on in the background; ./autogen.sh stop ends it.")

@@ -37,7 +37,7 @@ def count(text):
 
 def main():
     status, build = int(sys.argv[1]), pathlib.Path(sys.argv[2])
-    strict = os.environ.get("AIG_NO_SKIP") == "1"
+    strict = os.environ.get("TESTS_NO_SKIP") == "1"
     passed = failed = skipped = 0
     reports = sorted(build.glob("**/*.trs"))
     for report in reports:

@@ -19,7 +19,7 @@ server=$(command -v mariadbd || ls /usr/sbin/mariadbd /usr/libexec/mariadbd 2>/d
 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here python3 -c 'import dbclient' 2>/dev/null ||
     skip "Python cannot load libmariadb.so.3 (Debian: apt-get install libmariadb3)"
 
-# A socket's path may have some 100 characters, so not below a deep build directory.
+# Not below the build directory: a socket's path may have no more than some 100 characters.
 work=$(mktemp -d "${TMPDIR:-/tmp}/aigsql.XXXXXX") || exit 1
 pid=''
 cleanup() {

@@ -1,358 +1,190 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
-#include "google_recording.h"
+#include "gemini_chat.h"
 #include "unit.h"
-#include "wire/completions_content.h"
-#include "wire/completions_request.h"
-#include "wire/gemini.h"
 
-#include <ctype.h>
 #include <string.h>
 
-/* A chat request as Google would get it; NULL with err set: it was refused. */
-static struct json_object *translate(const char *chat, size_t len, const char *dialect,
-                                     int64_t output_limit, struct err *err)
-{
-    struct neutral_request request;
-    struct neutral_target target = {.upstream_model = "gemini-x",
-                                    .dialect = dialect,
-                                    .model = "our-gemini",
-                                    .output_limit = output_limit};
-    struct arena *arena = arena_new();
-    struct json_object *written = NULL;
-    struct err parse;
-    struct buf out;
-
-    buf_init(&out, 1 << 24);
-    if (completions_read_request(&request, chat, len, &parse) != 0 ||
-        completions_read_content(&request, arena, &parse) != 0)
-        fail_msg("%.*s: %s", (int)len, chat, parse.message);
-    if (gemini_format.write_request(&out, &request, &target, err) == 0)
-        assert_int_equal(jsonx_parse(&written, out.data, out.len, &parse), 0);
-    else
-        assert_int_equal(out.len, 0);
-    neutral_request_fini(&request);
-    arena_free(arena);
-    buf_fini(&out);
-    return written;
-}
-
-static struct json_object *parsed(const char *text)
-{
-    struct json_object *v = NULL;
-    struct err err;
-
-    if (jsonx_parse(&v, text, strlen(text), &err) != 0)
-        fail_msg("%s: %s", text, err.message);
-    return v;
-}
-
-static void assert_same(struct json_object *got, struct json_object *expected)
-{
-    if (json_object_equal(got, expected))
-        return;
-    fail_msg("got\n%s\nexpected\n%s", json_object_to_json_string(got),
-             json_object_to_json_string(expected));
-}
-
-/* Recorded requests. The equivalent chat request is made from what the client sent to Google. */
-
-static void set_text_part(struct json_object *parts, const char *text)
-{
-    struct json_object *part = json_object_new_object();
-
-    jsonx_set_str(part, "type", "text");
-    jsonx_set_str(part, "text", text);
-    json_object_array_add(parts, part);
-}
-
-static void set_data_part(struct json_object *parts, struct json_object *blob)
-{
-    struct json_object *part = json_object_new_object();
-    struct json_object *inner = json_object_new_object();
-    const char *type = jsonx_str(blob, "mimeType", "");
-    bool image = strncmp(type, "image/", 6) == 0;
-    struct buf url;
-
-    buf_init(&url, RECORDING_MAX);
-    buf_printf(&url, "data:%s;base64,%s", type, jsonx_str(blob, "data", ""));
-    jsonx_set_str(part, "type", image ? "image_url" : "file");
-    jsonx_set_str(inner, image ? "url" : "file_data", url.data);
-    jsonx_set(part, image ? "image_url" : "file", inner);
-    json_object_array_add(parts, part);
-    buf_fini(&url);
-}
-
-static struct json_object *chat_call(struct json_object *call, const char *signature)
-{
-    struct json_object *chat = json_object_new_object();
-    struct json_object *function = json_object_new_object();
-
-    jsonx_set_str(chat, "id", jsonx_str(call, "id", ""));
-    jsonx_set_str(chat, "type", "function");
-    jsonx_set_str(function, "name", jsonx_str(call, "name", ""));
-    jsonx_set_str(function, "arguments",
-                  json_object_to_json_string(jsonx_object(call, "args")));
-    jsonx_set(chat, "function", function);
-    if (signature != NULL) {
-        struct json_object *extra = json_object_new_object();
-        struct json_object *google = json_object_new_object();
-        jsonx_set_str(google, "thought_signature", signature);
-        jsonx_set(extra, "google", google);
-        jsonx_set(chat, "extra_content", extra);
-    }
-    return chat;
-}
-
-static void add_message(struct json_object *messages, const char *role, struct json_object *content,
-                        struct json_object *calls)
-{
-    struct json_object *message = json_object_new_object();
-
-    jsonx_set_str(message, "role", role);
-    if (json_object_array_length(content) > 0)
-        jsonx_set_ref(message, "content", content);
-    if (json_object_array_length(calls) > 0)
-        jsonx_set_ref(message, "tool_calls", calls);
-    json_object_array_add(messages, message);
-    json_object_put(content);
-    json_object_put(calls);
-}
-
-static void add_result(struct json_object *messages, struct json_object *response)
-{
-    struct json_object *message = json_object_new_object();
-
-    jsonx_set_str(message, "role", "tool");
-    jsonx_set_str(message, "tool_call_id", jsonx_str(response, "id", ""));
-    jsonx_set_str(message, "content",
-                  json_object_to_json_string(jsonx_object(response, "response")));
-    json_object_array_add(messages, message);
-}
-
-/* Signatures on text cannot be carried by chat clients: they are taken out of what is expected. */
-static void chat_content(struct json_object *messages, struct json_object *content)
-{
-    bool model = strcmp(jsonx_str(content, "role", ""), "model") == 0;
-    struct json_object *parts = jsonx_array(content, "parts");
-    struct json_object *texts = json_object_new_array();
-    struct json_object *calls = json_object_new_array();
-    size_t results = 0;
-
-    for (size_t i = 0; i < json_object_array_length(parts); i++) {
-        struct json_object *part = json_object_array_get_idx(parts, i);
-        if (jsonx_object(part, "functionResponse") != NULL) {
-            add_result(messages, jsonx_object(part, "functionResponse"));
-            results++;
-        } else if (jsonx_object(part, "functionCall") != NULL) {
-            json_object_array_add(calls, chat_call(jsonx_object(part, "functionCall"),
-                                                   jsonx_str(part, "thoughtSignature", NULL)));
-        } else if (jsonx_object(part, "inlineData") != NULL) {
-            set_data_part(texts, jsonx_object(part, "inlineData"));
-        } else if (!jsonx_bool(part, "thought", false)) {
-            set_text_part(texts, jsonx_str(part, "text", ""));
-        }
-    }
-    if (results == 0) {
-        add_message(messages, model ? "assistant" : "user", texts, calls);
-    } else {
-        json_object_put(texts);
-        json_object_put(calls);
-    }
-}
-
-/* "OBJECT" -> "object": the types of OpenAPI schemas as those of JSON Schema. */
-static void lower_types(struct json_object *schema)
-{
-    if (!json_object_is_type(schema, json_type_object))
-        return;
-    json_object_object_foreach(schema, key, member)
-    {
-        if (strcmp(key, "type") == 0 && json_object_is_type(member, json_type_string)) {
-            char text[32];
-            snprintf(text, sizeof text, "%s", json_object_get_string(member));
-            for (char *p = text; *p != '\0'; p++)
-                *p = (char)tolower((unsigned char)*p);
-            json_object_set_string(member, text);
-        } else {
-            lower_types(member);
-        }
-    }
-}
-
-static const char *mode_of(struct json_object *body)
-{
-    return jsonx_str(jsonx_object(jsonx_object(body, "toolConfig"), "functionCallingConfig"),
-                     "mode", "");
-}
-
-static struct json_object *functions_of(struct json_object *body)
-{
-    struct json_object *tools = jsonx_array(body, "tools");
-
-    return tools != NULL
-               ? jsonx_array(json_object_array_get_idx(tools, 0), "functionDeclarations")
-               : NULL;
-}
-
-/* Brings the recorded body into the form that this program writes, without a change of meaning. */
-static void normalise(struct json_object *body)
-{
-    struct json_object *functions = functions_of(body);
-    size_t count = functions != NULL ? json_object_array_length(functions) : 0;
-    struct json_object *config = jsonx_object(body, "generationConfig");
-    struct json_object *contents = jsonx_array(body, "contents");
-
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *f = json_object_array_get_idx(functions, i);
-        struct json_object *schema = jsonx_object(f, "parameters_json_schema");
-        if (schema == NULL)
-            schema = jsonx_object(f, "parameters");
-        lower_types(schema);
-        jsonx_set_ref(f, "parametersJsonSchema", schema);
-        json_object_object_del(f, "parameters_json_schema");
-        json_object_object_del(f, "parameters");
-    }
-    /* All functions are allowed: the same as naming none. */
-    struct json_object *calling =
-        jsonx_object(jsonx_object(body, "toolConfig"), "functionCallingConfig");
-    struct json_object *allowed = jsonx_array(calling, "allowedFunctionNames");
-    if (allowed != NULL && json_object_array_length(allowed) == count)
-        json_object_object_del(calling, "allowedFunctionNames");
-    json_object_object_del(jsonx_object(body, "systemInstruction"), "role");
-    json_object_object_del(body, "safetySettings"); /* chat clients have none */
-    json_object_object_del(config, "responseModalities");
-    json_object_object_del(config, "thinkingConfig"); /* thoughts without an effort */
-    for (size_t i = 0; i < json_object_array_length(contents); i++) {
-        struct json_object *parts =
-            jsonx_array(json_object_array_get_idx(contents, i), "parts");
-        for (size_t k = json_object_array_length(parts); k-- > 0;) {
-            struct json_object *part = json_object_array_get_idx(parts, k);
-            if (jsonx_bool(part, "thought", false))
-                json_object_array_del_idx(parts, k, 1);
-            else if (jsonx_get(part, "text") != NULL)
-                json_object_object_del(part, "thoughtSignature");
-        }
-    }
-}
-
-static struct json_object *chat_messages(struct json_object *body)
-{
-    struct json_object *messages = json_object_new_array();
-    struct json_object *contents = jsonx_array(body, "contents");
-    struct json_object *system =
-        jsonx_array(jsonx_object(body, "systemInstruction"), "parts");
-
-    if (system != NULL) {
-        struct json_object *texts = json_object_new_array();
-        for (size_t i = 0; i < json_object_array_length(system); i++)
-            set_text_part(texts,
-                          jsonx_str(json_object_array_get_idx(system, i), "text", ""));
-        add_message(messages, "system", texts, json_object_new_array());
-    }
-    for (size_t i = 0; i < json_object_array_length(contents); i++)
-        chat_content(messages, json_object_array_get_idx(contents, i));
-    return messages;
-}
-
-static struct json_object *chat_tools(struct json_object *body)
-{
-    struct json_object *tools = json_object_new_array();
-    struct json_object *functions = functions_of(body);
-
-    for (size_t i = 0; i < json_object_array_length(functions); i++) {
-        struct json_object *f = json_object_array_get_idx(functions, i);
-        struct json_object *tool = json_object_new_object();
-        struct json_object *function = json_object_new_object();
-        jsonx_set_ref(function, "name", jsonx_get(f, "name"));
-        jsonx_set_ref(function, "description", jsonx_get(f, "description"));
-        jsonx_set_ref(function, "parameters", jsonx_get(f, "parametersJsonSchema"));
-        if (strcmp(mode_of(body), "VALIDATED") == 0)
-            jsonx_set_bool(function, "strict", true);
-        jsonx_set_str(tool, "type", "function");
-        jsonx_set(tool, "function", function);
-        json_object_array_add(tools, tool);
-    }
-    return tools;
-}
-
-static void set_format(struct json_object *chat, struct json_object *config)
-{
-    struct json_object *schema = jsonx_object(config, "responseJsonSchema");
-    struct json_object *format = json_object_new_object();
-
-    jsonx_set_str(format, "type", schema != NULL ? "json_schema" : "json_object");
-    if (schema != NULL) {
-        struct json_object *named = json_object_new_object();
-        jsonx_set_str(named, "name", "answer");
-        jsonx_set_ref(named, "schema", schema);
-        jsonx_set(format, "json_schema", named);
-    }
-    jsonx_set(chat, "response_format", format);
-}
-
-static struct json_object *chat_of(struct json_object *body)
-{
-    struct json_object *chat = json_object_new_object();
-    struct json_object *config = jsonx_object(body, "generationConfig");
-
-    jsonx_set_str(chat, "model", "our-gemini");
-    jsonx_set(chat, "messages", chat_messages(body));
-    if (functions_of(body) != NULL)
-        jsonx_set(chat, "tools", chat_tools(body));
-    if (strcmp(mode_of(body), "ANY") == 0)
-        jsonx_set_str(chat, "tool_choice", "required");
-    if (jsonx_get(config, "temperature") != NULL)
-        jsonx_set_ref(chat, "temperature", jsonx_get(config, "temperature"));
-    if (jsonx_get(config, "responseMimeType") != NULL)
-        set_format(chat, config);
-    return chat;
-}
-
-static const char *const recorded_names[] = {
-    "google.google-instructions-only-with-tool-calls.0",
-    "google.google-model-image-url-input.1",
-    "google.google-model-iter-stream.0",
-    "google.google-model-iter-stream.1",
-    "google.google-model-iter-stream.2",
-    "google.google-model-max-tokens-thinking-model-empty-response.0",
-    "google.google-model-safety-settings.0",
-    "google.google-model-thinking-part-iter.0",
-    "google.google-model-thinking-part.1",
-    "google.google-native-output.0",
-    "google.google-prompted-output.0",
-    "model-name-suggestions.model-name-suggestion-google.0",
-    "multimodal-tool-returns.mixed-content-ordering-google-2-5.1",
-    "multimodal-tool-returns.multimodal-tool-return-matrix-direct-url-d-c5a648fd.2",
-    "output.google-default-tools-use-validated-mode.1",
-    "stream-close.cancel-recorded-provider-stream-google.0",
-    "structured-output.native-output-with-function-tools-stream.0",
-    "structured-output.native-output-with-function-tools-stream.1",
-    "tool-search.cross-provider-capability-replay-google-gemini-3-flash-79b64d44.1",
+static const struct request_case tool_cases[] = {
+    /* Tools. */
+    {"gemini-3", USER_HI "," TOOL_F, GOOGLE_HI "," GOOGLE_F},
+    {"gemini-3", USER_HI ",\"tools\":[],\"tool_choice\":\"auto\"", GOOGLE_HI},
+    {"gemini-3",
+     USER_HI
+     ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"d\","
+     "\"parameters\":{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/x\"}},"
+     "\"additionalProperties\":false}}}]",
+     GOOGLE_HI ",\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\",\"description\":\"d\","
+               "\"parametersJsonSchema\":{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":"
+               "\"#/x\"}},\"additionalProperties\":false}}]}]"},
+    {"gemini-3", USER_HI "," TOOL_F ",\"tool_choice\":\"auto\"",
+     GOOGLE_HI "," GOOGLE_F "," MODE("AUTO", "")},
+    {"gemini-3", USER_HI "," TOOL_F ",\"tool_choice\":\"none\"",
+     GOOGLE_HI "," GOOGLE_F "," MODE("NONE", "")},
+    {"gemini-3", USER_HI "," TOOL_F ",\"tool_choice\":\"required\"",
+     GOOGLE_HI "," GOOGLE_F "," MODE("ANY", "")},
+    {"gemini-3",
+     USER_HI "," TOOL_F ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}},"
+             "\"parallel_tool_calls\":false",
+     GOOGLE_HI "," GOOGLE_F "," MODE("ANY", ",\"allowedFunctionNames\":[\"f\"]")},
+    {"gemini-3",
+     USER_HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}]",
+     GOOGLE_HI "," GOOGLE_F "," MODE("VALIDATED", "")},
+    {"gemini-3",
+     USER_HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}],"
+             "\"tool_choice\":\"required\"",
+     GOOGLE_HI "," GOOGLE_F "," MODE("ANY", "")},
+    /* Fields without an effect here. */
+    {"gemini-3",
+     USER_HI ",\"user\":\"u\",\"metadata\":{\"a\":\"b\"},\"store\":true,\"logit_bias\":{},"
+             "\"logprobs\":false,\"verbosity\":\"medium\",\"frequency_penalty\":0,"
+             "\"presence_penalty\":0.0,\"n\":1,\"stop\":[\"\"],\"seed\":null",
+     GOOGLE_HI},
 };
 
-static void recorded_requests_are_written(void **state)
+static void tools_are_written(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(recorded_names); i++) {
-        struct json_object *recorded =
-            recording_json("google", recorded_names[i], "request.json");
-        struct json_object *body = jsonx_object(recorded, "body");
-        bool three = strstr(jsonx_str(recorded, "path", ""), "gemini-3") != NULL;
-        normalise(body);
-        struct json_object *chat = chat_of(body);
-        const char *text = json_object_to_json_string(chat);
+    assert_cases(tool_cases, ARRAY_LEN(tool_cases));
+}
+
+/* generationConfig. */
+
+static const struct request_case config_cases[] = {
+    {"gemini-3", "\"temperature\":0.70,\"top_p\":1,\"top_k\":40",
+     "\"temperature\":0.70,\"topP\":1,\"topK\":40"},
+    {"gemini-3", "\"seed\":7", "\"seed\":7"},
+    {"gemini-3", "\"seed\":9223372036854775807", "\"seed\":2147483647"},
+    {"gemini-3", "\"seed\":-1", "\"seed\":2147483647"},
+    {"gemini-3", "\"stop\":\"a\"", "\"stopSequences\":[\"a\"]"},
+    {"gemini-3", "\"stop\":[\"a\",\"\",\"b\",\"c\",\"d\"]",
+     "\"stopSequences\":[\"a\",\"b\",\"c\",\"d\"]"},
+    {"gemini-2.5", "\"n\":2", "\"candidateCount\":2"},
+    {"gemini-3", "\"response_format\":{\"type\":\"text\"}", ""},
+    {"gemini-3", "\"response_format\":{\"type\":\"json_object\"}",
+     "\"responseMimeType\":\"application/json\""},
+    {"gemini-3",
+     "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"strict\":"
+     "true,\"schema\":{\"type\":\"object\",\"additionalProperties\":false}}}",
+     "\"responseMimeType\":\"application/json\",\"responseJsonSchema\":{\"type\":\"object\","
+     "\"additionalProperties\":false}"},
+    {"gemini-3", "\"reasoning_effort\":\"low\"",
+     "\"thinkingConfig\":{\"thinkingLevel\":\"low\",\"includeThoughts\":true}"},
+    {"gemini-3", "\"reasoning_effort\":\"medium\"",
+     "\"thinkingConfig\":{\"thinkingLevel\":\"medium\",\"includeThoughts\":true}"},
+    {"gemini-3", "\"reasoning_effort\":\"max\"",
+     "\"thinkingConfig\":{\"thinkingLevel\":\"high\",\"includeThoughts\":true}"},
+    {"gemini-2.5", "\"reasoning_effort\":\"none\"", "\"thinkingConfig\":{\"thinkingBudget\":0}"},
+    {"gemini-2.5", "\"reasoning_effort\":\"minimal\"",
+     "\"thinkingConfig\":{\"thinkingBudget\":1024,\"includeThoughts\":true}"},
+    {"gemini-2.5", "\"reasoning_effort\":\"medium\"",
+     "\"thinkingConfig\":{\"thinkingBudget\":8192,\"includeThoughts\":true}"},
+    {"gemini-2.5", "\"reasoning_effort\":\"xhigh\"",
+     "\"thinkingConfig\":{\"thinkingBudget\":24576,\"includeThoughts\":true}"},
+};
+
+static void generation_is_configured(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(config_cases); i++) {
+        const struct request_case *c = &config_cases[i];
+        struct buf chat;
+        struct buf google;
         struct err err;
-        struct json_object *written =
-            translate(text, strlen(text), three ? "gemini-3" : "gemini-2.5",
-                      jsonx_i64(jsonx_object(body, "generationConfig"), "maxOutputTokens", 0),
-                      &err);
+        buf_init(&chat, 1 << 20);
+        buf_init(&google, 1 << 20);
+        buf_printf(&chat, "{\"model\":\"our-gemini\"," USER_HI ",%s}", c->chat);
+        buf_printf(&google, "{\"maxOutputTokens\":500%s%s}", c->google[0] != '\0' ? "," : "",
+                   c->google);
+        struct json_object *expected = parsed(google.data);
+        struct json_object *written = translate(chat.data, chat.len, c->dialect, 500, &err);
         if (written == NULL)
-            fail_msg("%s: %s", recorded_names[i], err.message);
-        assert_same(written, body);
+            fail_msg("%s: %s", chat.data, err.message);
+        assert_same(jsonx_object(written, "generationConfig"), expected);
         json_object_put(written);
-        json_object_put(chat);
-        json_object_put(recorded);
+        json_object_put(expected);
+        buf_fini(&chat);
+        buf_fini(&google);
     }
+}
+
+/* What cannot be done. */
+
+struct refused_case {
+    const char *dialect;
+    const char *chat;
+    const char *param;
+};
+
+static const struct refused_case refused_cases[] = {
+    {"gemini-3", USER_HI ",\"logprobs\":true", "logprobs"},
+    {"gemini-3", USER_HI ",\"n\":9", "n"},
+    {"gemini-3", USER_HI ",\"logit_bias\":{\"5\":1}", "logit_bias"},
+    {"gemini-3", USER_HI ",\"verbosity\":\"low\"", "verbosity"},
+    {"gemini-3", USER_HI ",\"reasoning_effort\":\"much\"", "reasoning_effort"},
+    {"gemini-3", USER_HI ",\"stop\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\"]", "stop"},
+    {"gemini-3", USER_HI ",\"tool_choice\":\"required\"", "tool_choice"},
+    {"gemini-3",
+     USER_HI "," TOOL_F ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"g\"}}",
+     "tool_choice"},
+    {"gemini-2.5", USER_HI "," TOOL_F ",\"response_format\":{\"type\":\"json_object\"}",
+     "response_format"},
+    {"gemini-3", "\"messages\":[{\"role\":\"system\",\"content\":[" IMAGE "]}]",
+     "messages[0].content[0]"},
+    {"gemini-3", "\"messages\":[{\"role\":\"assistant\",\"content\":[" IMAGE "]}]",
+     "messages[0].content[0]"},
+    {"gemini-3",
+     "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"\"},{\"type\":"
+     "\"file\",\"file\":{\"file_id\":\"file-1\"}}]}]",
+     "messages[0].content[1]"},
+    {"gemini-3",
+     "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"
+     "\"data:;base64,AAAA\"}}]}]",
+     "messages[0].content[0]"},
+    {"gemini-3", "\"messages\":[" TOOL_RESULT("1", "\"x\"") "]", "messages[0].tool_call_id"},
+    {"gemini-3",
+     "\"messages\":[{\"role\":\"user\",\"content\":\"a\"}," TOOL_RESULT(
+         "1", "\"x\"") "," ASSISTANT_CALL("1", "") "]",
+     "messages[1].tool_call_id"},
+};
+
+static void refusals_name_the_field(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(refused_cases); i++) {
+        const struct refused_case *c = &refused_cases[i];
+        struct buf chat;
+        struct err err;
+        buf_init(&chat, 1 << 20);
+        buf_printf(&chat, "{\"model\":\"our-gemini\",%s}", c->chat);
+        struct json_object *written = translate(chat.data, chat.len, c->dialect, 500, &err);
+        if (written != NULL)
+            fail_msg("%s: written", chat.data);
+        assert_int_equal(err.status, 400);
+        assert_string_equal(err.param, c->param);
+        buf_fini(&chat);
+    }
+}
+
+static void unknown_dialect_is_an_error(void **state)
+{
+    (void)state;
+    static const char chat[] = "{\"model\":\"m\"," USER_HI "}";
+    struct err err;
+    assert_null(translate(chat, strlen(chat), "gemini-99", 0, &err));
+    assert_int_equal(err.status, 500);
+    assert_non_null(strstr(err.detail, "gemini-99"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tools_are_written),
+        cmocka_unit_test(generation_is_configured),
+        cmocka_unit_test(refusals_name_the_field),
+        cmocka_unit_test(unknown_dialect_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@ import math
 import re
 import time
 
-from answer import Refuse, dumps, new_id
+from answer import Refuse, new_id
 
 from . import common
 from .common import check_type, error, sse  # noqa: F401  (error is part of a format)
@@ -63,7 +63,7 @@ def read_messages(ask, body):
             raise Refuse(400, f"Invalid value: '{role}'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and "
                          "'developer'.", param=f"messages[{i}].role", code="invalid_value")
         if content is None and role != "assistant":
-            raise Refuse(400, f"Invalid value for 'content': expected a string, got null.", param=f"messages.[{i}].content", code=None)
+            raise Refuse(400, "Invalid value for 'content': expected a string, got null.", param=f"messages.[{i}].content", code=None)
         if content is not None and not isinstance(content, (str, list)):
             raise Refuse(400, f"Invalid type for 'messages[{i}].content': expected one of a string or array of objects, but got "
                          f"{common.type_name(content)} instead.", param=f"messages[{i}].content", code="invalid_type")

@@ -49,7 +49,7 @@ def check_model(ask, model, wanted=None):
         raise Refuse(404, "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use "
                      "v1/completions?", param="model", code=None)
     if wanted == "embedding" and ask.provider == "openai" and "embedding" not in model:
-        raise Refuse(403, f"You are not allowed to generate embeddings from this model", code=None)
+        raise Refuse(403, "You are not allowed to generate embeddings from this model", code=None)
     ask.model = model
 
 

@@ -6,8 +6,6 @@ import re
 
 from answer import Refuse, dumps, new_id
 
-from . import common
-
 KNOWN = set("""contents tools toolConfig safetySettings systemInstruction generationConfig cachedContent model serviceTier labels
 store""".split())
 CONFIG = set("""stopSequences responseMimeType responseSchema responseJsonSchema responseModalities candidateCount maxOutputTokens

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "db/combine.h"
+
+#include "base/jsonx.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "db/txn.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { JSON_MAX = 1024 * 1024 };
+
+enum step_state {
+    STEP_WAITING,
+    STEP_LEADS,  /* its thread is to run the next batch */
+    STEP_DONE,   /* rows are in its arena */
+    STEP_SINGLE, /* its thread is to run it by itself */
+};
+
+/* On the stack of its thread, which waits; so the leading thread may use the step's arena. */
+struct step {
+    const struct db_param *params;
+    size_t param_count;
+    struct arena *arena;
+    struct db_rows *out;
+    enum step_state state; /* guarded by the combiner's lock, as is what follows */
+    pthread_cond_t changed;
+    struct step *next;
+};
+
+struct db_combiner {
+    struct db_pool *pool;
+    const char *single;
+    const char *many;
+    pthread_mutex_t lock; /* guards what is below */
+    bool led;             /* a batch is under way */
+    struct step *first;
+    struct step **last;
+};
+
+struct db_combiner *db_combiner_new(struct db_pool *pool, const char *single, const char *many)
+{
+    struct db_combiner *c = mem_zalloc(sizeof *c);
+    c->pool = pool;
+    c->single = single;
+    c->many = many;
+    c->last = &c->first;
+    pthread_mutex_init(&c->lock, NULL);
+    return c;
+}
+
+void db_combiner_free(struct db_combiner *c)
+{
+    if (c == NULL)
+        return;
+    assert(c->first == NULL && !c->led);
+    pthread_mutex_destroy(&c->lock);
+    mem_free(c);
+}
+
+/* The queue's head and who follows it, at most DB_COMBINE_MAX; they leave the queue. */
+static size_t take_batch(struct step *batch[DB_COMBINE_MAX], struct db_combiner *c)
+{
+    size_t count = 0;
+
+    while (c->first != NULL && count < DB_COMBINE_MAX) {
+        batch[count++] = c->first;
+        c->first = c->first->next;
+    }
+    if (c->first == NULL)
+        c->last = &c->first;
+    return count;
+}
+
+static void write_param(struct buf *json, const struct db_param *p)
+{
+    char hex[2 * SECRET_SHA256_SIZE + 1];
+
+    switch (p->type) {
+    case DB_NULL:
+        buf_append_str(json, "null");
+        break;
+    case DB_I64:
+        buf_printf(json, "%lld", (long long)p->i64);
+        break;
+    case DB_TEXT:
+        jsonx_write_string(json, p->bytes.ptr, p->bytes.len);
+        break;
+    case DB_BYTES:
+        assert(p->bytes.len <= SECRET_SHA256_SIZE);
+        secret_hex(hex, p->bytes.ptr, p->bytes.len);
+        jsonx_write_string(json, hex, 2 * p->bytes.len);
+        break;
+    }
+}
+
+static void write_batch(struct buf *json, struct step *const batch[], size_t count)
+{
+    buf_append_char(json, '[');
+    for (size_t i = 0; i < count; i++) {
+        buf_append_str(json, i == 0 ? "[" : ",[");
+        for (size_t k = 0; k < batch[i]->param_count; k++) {
+            if (k > 0)
+                buf_append_char(json, ',');
+            write_param(json, &batch[i]->params[k]);
+        }
+        buf_append_char(json, ']');
+    }
+    buf_append_char(json, ']');
+}
+
+/* Gives a step its row, without the id in front. */
+static void hand_out(const struct step *step, const struct db_rows *rows, size_t row)
+{
+    size_t columns = rows->column_count - 1;
+    const char **cells = arena_alloc(step->arena, columns * sizeof *cells);
+
+    for (size_t i = 0; i < columns; i++) {
+        const char *cell = db_cell(rows, row, i + 1);
+        cells[i] = cell != NULL ? arena_strdup(step->arena, cell) : NULL;
+    }
+    *step->out = (struct db_rows){.row_count = 1, .column_count = columns, .cells = cells};
+}
+
+static bool is_row_of(const struct step *step, const struct db_rows *rows, size_t row)
+{
+    const char *id = db_cell(rows, row, 0);
+    struct span want = step->params[0].bytes;
+
+    return id != NULL && strlen(id) == want.len && memcmp(id, want.ptr, want.len) == 0;
+}
+
+/* One CALL for all; done[i] says which steps have got their row. */
+static void run_many(bool done[DB_COMBINE_MAX], const struct db_combiner *c,
+                     struct step *const batch[], size_t count)
+{
+    struct arena *arena = arena_new();
+    struct db_rows rows;
+    struct buf json;
+    struct err err;
+
+    buf_init(&json, JSON_MAX);
+    write_batch(&json, batch, count);
+    const struct db_param param = db_text(json.data);
+    memset(done, 0, count * sizeof *done);
+    if (!buf_failed(&json) &&
+        db_run(&rows, c->pool, arena, c->many, &param, 1, count, 0, &err) == 0) {
+        for (size_t i = 0; i < count; i++) {
+            for (size_t row = 0; row < rows.row_count && !done[i]; row++) {
+                if (!is_row_of(batch[i], &rows, row))
+                    continue;
+                hand_out(batch[i], &rows, row);
+                done[i] = true;
+            }
+        }
+    } else if (!buf_failed(&json)) {
+        log_write(LOG_LEVEL_DEBUG, NULL, "%zu steps run one by one: %s", count, err.detail);
+    }
+    buf_fini(&json);
+    arena_free(arena);
+}
+
+/* Runs a batch that begins with the caller's own step, then passes the lead on. Called and left
+ * with the lock held. */
+static void lead(struct db_combiner *c)
+{
+    struct step *batch[DB_COMBINE_MAX];
+    bool done[DB_COMBINE_MAX] = {false};
+    size_t count = take_batch(batch, c);
+
+    if (count > 1) {
+        pthread_mutex_unlock(&c->lock);
+        run_many(done, c, batch, count);
+        pthread_mutex_lock(&c->lock);
+    }
+    for (size_t i = 0; i < count; i++) {
+        batch[i]->state = done[i] ? STEP_DONE : STEP_SINGLE;
+        if (i > 0)
+            pthread_cond_signal(&batch[i]->changed);
+    }
+}
+
+static void pass_lead(struct db_combiner *c)
+{
+    if (c->first == NULL) {
+        c->led = false;
+        return;
+    }
+    c->first->state = STEP_LEADS;
+    pthread_cond_signal(&c->first->changed);
+}
+
+int db_combine(struct db_rows *out, struct db_combiner *c, struct arena *arena,
+               const struct db_param *params, size_t param_count, struct err *err)
+{
+    struct step step = {.params = params, .param_count = param_count, .arena = arena, .out = out};
+    bool leader = false;
+    int rc = 0;
+
+    assert(param_count > 0 && params[0].type == DB_TEXT);
+    pthread_cond_init(&step.changed, NULL);
+    pthread_mutex_lock(&c->lock);
+    *c->last = &step;
+    c->last = &step.next;
+    if (!c->led) {
+        c->led = true;
+        step.state = STEP_LEADS;
+    }
+    while (step.state == STEP_WAITING)
+        pthread_cond_wait(&step.changed, &c->lock);
+    if (step.state == STEP_LEADS) {
+        leader = true;
+        lead(c);
+    }
+    bool single = step.state == STEP_SINGLE;
+    /* A leader that is alone keeps the lead while it runs, so that others gather behind it. */
+    if (leader && !single)
+        pass_lead(c);
+    pthread_mutex_unlock(&c->lock);
+    if (single)
+        rc = db_run(out, c->pool, arena, c->single, params, param_count, 1, 0, err);
+    if (leader && single) {
+        pthread_mutex_lock(&c->lock);
+        pass_lead(c);
+        pthread_mutex_unlock(&c->lock);
+    }
+    pthread_cond_destroy(&step.changed);
+    return rc;
+}

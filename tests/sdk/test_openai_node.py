@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OpenAI SDK for JavaScript. Its cases are in openai_node.mjs; AIG_SDK_DIR is the directory that tests/env/node.sh has made."""
+
+import json
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+
+import pytest
+from client import GUARD_S
+from fake import new_word, script
+
+ARCHES = {"x86_64": "x64", "aarch64": "arm64"}
+
+
+@pytest.fixture(scope="session")
+def node():
+    """(node, directory): the Node.js that the lock file brings, as the SDK needs a newer one than Debian has."""
+    directory = pathlib.Path(os.environ.get("AIG_SDK_DIR") or "/nonexistent")
+    if not (directory / "node_modules/openai").is_dir():
+        pytest.skip("the JavaScript packages are not installed (tests/env/node.sh)")
+    own = directory / f"node_modules/node-linux-{ARCHES.get(platform.machine())}/bin/node"
+    return str(own) if own.exists() else shutil.which("node"), directory
+
+
+@pytest.fixture
+def run(node, account):
+    def run(case, **values):
+        env = {"PATH": os.environ["PATH"], "OPENAI_BASE_URL": account.api.url + "/v1", "OPENAI_API_KEY": values.pop("key", account.key)}
+        done = subprocess.run([node[0], "openai_node.mjs", case, json.dumps(values)], cwd=node[1], env=env, capture_output=True, text=True,
+                              timeout=2 * GUARD_S, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+    return run
+
+
+@pytest.fixture(params=["gpt-4o-mini", "deepseek-v3.2"])
+def model(request):
+    return request.param
+
+
+def test_plain(run, account, model):
+    seen = run("plain", model=model)
+    assert "hello there" in seen["answer"]["choices"][0]["message"]["content"]
+    assert seen["answer"]["usage"]["cost"] == float(account.usage(seen["requestID"])["charge_usd"]) > 0
+
+
+def test_stream(run, account, model):
+    seen = run("stream", model=model)
+    assert "hello there" in seen["text"] and seen["finish"] == "stop" and seen["usage"] is None and seen["empty"] == 0
+    assert account.usage(seen["requestID"])["charge_usd"] > 0
+
+
+def test_stream_usage(run, account, model):
+    seen = run("stream", model=model, more={"stream_options": {"include_usage": True}})
+    assert seen["empty"] == 1 and seen["usage"]["cost"] == float(account.usage(seen["requestID"])["charge_usd"])
+
+
+@pytest.mark.parametrize("text,count", [("use tool", 1), ("use two tools", 2)])
+def test_tools(run, model, text, count):
+    seen = run("tools", model=model, content=text)
+    assert len(seen["calls"]) == count and seen["finish"] == "tool_calls" and "sunny and 21 degrees" in seen["text"]
+    streamed = run("streamedTools", model=model, content=text)
+    assert len(streamed["calls"]) == count and streamed["finish"] == "tool_calls"
+    assert all(c["id"] and c["name"] == "weather" and "city" in json.loads(c["arguments"]) for c in streamed["calls"])
+
+
+def test_stream_helper(run):
+    seen = run("helper", content="use two tools")
+    assert len(seen["calls"]) == 2 and all("city" in json.loads(c["function"]["arguments"]) for c in seen["calls"])
+
+
+def test_json_and_vision(run, world):
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
+    seen = run("plain", more={"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}})
+    assert isinstance(json.loads(seen["answer"]["choices"][0]["message"]["content"])["a"], int)
+    word = new_word()
+    run("plain", content=[{"type": "text", "text": word}, {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}])
+    assert world.fake.one(word)["json"]["messages"][0]["content"][1]["image_url"]["url"] == "https://example.org/a.png"
+
+
+def test_headers(run, account):
+    seen = run("raw")
+    assert seen["headers"]["x-request-id"] == seen["request_id"] and seen["headers"]["openai-processing-ms"].isdigit()
+    assert seen["headers"]["x-ai-credits-charged"] == format(account.usage(seen["request_id"])["charge_usd"], "f")
+
+
+def test_models(run):
+    seen = run("models")
+    assert "gpt-4o" in seen["names"] and seen["one"]["id"] == "gpt-4o" and seen["one"]["pricing"]["currency"] == "USD"
+
+
+@pytest.mark.parametrize("status,kind", [(400, "BadRequestError"), (403, "PermissionDeniedError"), (404, "NotFoundError"), (409, "ConflictError"),
+                                         (422, "UnprocessableEntityError"), (429, "RateLimitError"), (500, "InternalServerError")])
+@pytest.mark.parametrize("case", ["plain", "stream"])
+def test_errors(run, account, status, kind, case):
+    error = run(case, content=script(new_word(), {"status": status}))["error"]
+    assert error["class"] == kind and error["requestID"].startswith("req_") and error["message"]
+    assert account.spent() == 0
+
+
+def test_401_and_402(run, account, world):
+    error = run("plain", key="sk-aig-" + 48 * "0")["error"]
+    assert error["class"] == "AuthenticationError" and error["code"] == "invalid_api_key"
+    account.set_cap("key", "0.000001")
+    word = new_word()
+    for case in ("plain", "stream"):
+        error = run(case, content=word, retries=3)["error"]
+        assert error["class"] == "APIError" and error["isAPIError"] and error["status"] == 402 and error["code"] == "key_cap_exceeded"
+    assert world.fake.requests(word) == []
+
+
+def test_error_in_mid_stream(run, account):
+    for rule in ({"words": 9, "error_event": {"after": 4}}, {"words": 9, "cut": {"after": 4, "how": "hard"}}):
+        error = run("stream", content=script(new_word(), rule))["error"]
+        assert "You were not charged" in error["message"]
+    assert account.spent() == 0
+
+
+@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize("case", ["plain", "stream"])
+def test_retry(run, account, world, status, case):
+    word = new_word()
+    seen = run(case, content=script(word, [{"status": status}, {}]), retries=2)
+    assert word in (seen["text"] if case == "stream" else seen["answer"]["choices"][0]["message"]["content"])
+    assert [r["status"] for r in world.fake.requests(word)] == [status, 200]
+    assert len(world.db.rows("SELECT * FROM ledger WHERE account_id = %s AND kind = 'charge'", account.id)) == 1
+
+
+def test_timeout_and_abort(run, account, world):
+    for case, values, kind in (("plain", {"timeout": 300}, "APIConnectionTimeoutError"), ("abort", {}, "APIUserAbortError")):
+        word = new_word()
+        assert run(case, content=script(word, {"delay": 3600}), **values)["error"]["class"] == kind
+        assert world.fake.ended(word)[-1]["closed_by_peer"] is True
+    account.check()
+    assert account.spent() == 0
+
+
+def test_leaving_a_stream(run, account, world):
+    word = new_word()
+    seen = run("leave", content=script(word, {"words": 9, "stall": {"after": 5, "seconds": 3600}}))
+    assert world.fake.ended(word)[-1]["closed_by_peer"] is True
+    assert account.wait_usage(seen["requestID"])["status"] == "client_gone"
+
+
+def test_many_streams_at_once(run):
+    assert run("many")["right"] == 20
