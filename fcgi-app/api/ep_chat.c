@@ -128,6 +128,8 @@ int ep_chat(void *context, struct exchange *x, const struct router_match *match,
     if (endpoint_read_json(ep, x, err) != 0 ||
         completions_read_request(&request, ep->body.data, ep->body.len, err) != 0)
         return -1;
+    buf_shrink(&ep->body, 0);
+    request.model = arena_strdup(ep->arena, request.model);
     completions_writer_init(&chat.writer, &request, exchange_request_id(x), timing_wall_s());
     buf_init(&chat.out, OUT_MAX);
     struct relay_call call = {

@@ -63,7 +63,19 @@ static int find_key(struct worker *w, struct err *err)
 }
 
 /* The ledger checks the key of a model call in its one step. Where a call fails before that, a bad
- * key is still what the client is told first. */
+ * key is still what the client is told first. A function of its own: its error must not lie on the
+ * stack of every call. */
+__attribute__((noinline)) static void prefer_key_error(struct worker *w, struct err *err)
+{
+    bool ours = err->status == 400 || err->status == 404 || err->status == 413 ||
+                err->status == 415 || err->status == 501;
+    struct err key_err;
+
+    if (ours && err->code != ERR_UPSTREAM_STATUS && find_key(w, &key_err) != 0 &&
+        key_err.status == 401)
+        *err = key_err;
+}
+
 static int run_model_call(struct worker *w, struct exchange *x, const struct router_match *match,
                           struct err *err)
 {
@@ -76,14 +88,8 @@ static int run_model_call(struct worker *w, struct exchange *x, const struct rou
     }
     int rc = match->route->handler(&w->ep, x, match, err);
     worker_pool_leave(w->gateway->pool);
-    if (rc == 0 || exchange_began(x))
-        return rc;
-    bool ours = err->status == 400 || err->status == 404 || err->status == 413 ||
-                err->status == 415 || err->status == 501;
-    struct err key_err;
-    if (ours && err->code != ERR_UPSTREAM_STATUS && find_key(w, &key_err) != 0 &&
-        key_err.status == 401)
-        *err = key_err;
+    if (rc != 0 && !exchange_began(x))
+        prefer_key_error(w, err);
     return rc;
 }
 

@@ -21,7 +21,7 @@
 #if defined(__SANITIZE_ADDRESS__) || MEM_CLANG_ASAN
 enum { ARENA_BLOCK_SIZE = 0 };
 #else
-enum { ARENA_BLOCK_SIZE = 16 * 1024 };
+enum { ARENA_BLOCK_SIZE = 4 * 1024 };
 #endif
 
 struct block {

@@ -3,12 +3,13 @@
 
 #include "base/secret.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
+#include <sys/types.h>
 
 /* libcrypto fails here only when memory is out or it is broken: nothing sensible can follow. */
 _Noreturn static void die(const char *what)
@@ -40,13 +41,15 @@ void secret_hmac_sha256(unsigned char out[SECRET_SHA256_SIZE], const void *key, 
 
 void secret_random(void *out, size_t len)
 {
-    unsigned char *p = out;
+    unsigned char *to = out;
+
     while (len > 0) {
-        int n = len < INT_MAX ? (int)len : INT_MAX;
-        if (RAND_bytes(p, n) != 1) {
-            die("RAND_bytes");
-        }
-        p += n;
+        ssize_t n = getrandom(to, len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            abort();
+        to += n;
         len -= (size_t)n;
     }
 }

@@ -77,6 +77,8 @@ struct run {
     struct usage usage;
     const char *status;
     struct err err;
+
+    struct err failure; /* of the provider that the client has chosen */
 };
 
 struct relay *relay_new(struct app *app)
@@ -237,6 +239,9 @@ static int send_held(struct run *run)
     }
     drop_held(run);
     run->content = true;
+    /* From here on nobody else can serve: a stream need not carry its prompt along. */
+    if (run->call->request->content == NULL)
+        neutral_request_fini(run->call->request);
     return rc;
 }
 
@@ -438,10 +443,9 @@ static enum verdict fail_broken(struct run *run, enum err_code code, const char 
 static enum verdict judge_answer(struct run *run)
 {
     struct json_object *answer = NULL;
-    struct err parse;
     int rc = 0;
 
-    if (jsonx_parse(&answer, run->relay->answer.data, run->relay->answer.len, &parse) != 0)
+    if (jsonx_parse(&answer, run->relay->answer.data, run->relay->answer.len, &run->err) != 0)
         rc = format_nonsense(&run->err, "the answer is no JSON");
     else
         rc = run->route->format->read_answer(&run->reader, answer, on_event, run, &run->err);
@@ -524,14 +528,14 @@ static int finish_gone(struct run *run, struct err *err)
 
 /* Nothing is charged; the client gets the error as an answer or, once its stream has begun, as an
  * event. */
-static int finish_failed(struct run *run, const struct err *failure, struct err *err)
+static int finish_failed(struct run *run, struct err *err)
 {
     release(run, run->status);
     if (run->began) {
-        (void)run->sink->fail(failure, run->sink_arg);
+        (void)run->sink->fail(&run->failure, run->sink_arg);
         return 0;
     }
-    *err = *failure;
+    *err = run->failure;
     return -1;
 }
 
@@ -668,7 +672,7 @@ static bool take_next(struct run *run, size_t *at)
 }
 
 /* Asks the routes in turn until one serves. Nothing of a failed attempt has reached the client. */
-static enum verdict serve(struct run *run, struct err *failure)
+static enum verdict serve(struct run *run)
 {
     struct hedge *hedge = run->relay->app->hedge;
     struct arena *arena = run->call->arena;
@@ -690,8 +694,8 @@ static enum verdict serve(struct run *run, struct err *failure)
         if (hedged && verdict != VERDICT_GONE && (fault || verdict == VERDICT_WHOLE))
             hedge_report(hedge, run->route->format->name, fault ? err_name(run->err.code) : NULL,
                          arena);
-        if (failure->code == ERR_NONE)
-            *failure = run->err; /* of the provider that the client has chosen */
+        if (run->failure.code == ERR_NONE)
+            run->failure = run->err;
         if (!fault || run->content || !take_next(run, &at))
             return verdict;
     }
@@ -700,11 +704,10 @@ static enum verdict serve(struct run *run, struct err *failure)
 static int run_held(struct run *run, struct err *err)
 {
     struct relay *r = run->relay;
-    struct err failure;
     int rc = 0;
 
-    err_clear(&failure);
-    switch (serve(run, &failure)) {
+    err_clear(&run->failure);
+    switch (serve(run)) {
     case VERDICT_WHOLE:
         rc = finish_well(run);
         break;
@@ -712,7 +715,7 @@ static int run_held(struct run *run, struct err *err)
         rc = finish_gone(run, err);
         break;
     case VERDICT_FAILED:
-        rc = finish_failed(run, &failure, err);
+        rc = finish_failed(run, err);
         break;
     }
     drop_held(run);

@@ -55,7 +55,8 @@ void relay_free(struct relay *r);
 struct relay_call {
     const char *request_id;
     const unsigned char *key_hash; /* SECRET_SHA256_SIZE bytes */
-    struct neutral_request *request;
+    struct neutral_request
+        *request; /* its body may be gone after relay_run; model must be the arena's */
     /* Takes the request apart (request->content) for a provider of another format than the
      * client's. */
     int (*read_content)(struct neutral_request *request, struct arena *arena, struct err *err);

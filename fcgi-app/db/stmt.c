@@ -34,7 +34,8 @@ struct db_param db_text(const char *s)
 
 struct db_param db_bytes(const void *data, size_t len)
 {
-    return (struct db_param){.type = DB_BYTES, .bytes = {data, len}};
+    /* The library would take a NULL buffer for SQL NULL. */
+    return (struct db_param){.type = DB_BYTES, .bytes = {data != NULL ? data : "", len}};
 }
 
 const char *db_cell(const struct db_rows *rows, size_t row, size_t column)

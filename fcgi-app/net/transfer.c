@@ -14,7 +14,7 @@
 #include <strings.h>
 
 enum {
-    READ_BUFFER_BYTES = 8 * 1024, /* memory of a worker counts: a thousand streams have one each */
+    READ_BUFFER_BYTES = 4 * 1024, /* memory of a worker counts: a thousand streams have one each */
     UPLOAD_BUFFER_BYTES = 16 * 1024, /* the smallest that libcurl takes */
     CONNECTIONS_KEPT = 4,            /* a thread: one for each provider that it talked to last */
     RETRY_AFTER_MAX_S = 3600,

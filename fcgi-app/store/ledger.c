@@ -91,6 +91,8 @@ void ledger_close(struct store *s)
 {
     db_combiner_free(s->authorize);
     db_combiner_free(s->settle);
+    s->authorize = NULL;
+    s->settle = NULL;
 }
 
 static int unexpected(const char *outcome, const char *request_id, const char *sql, struct err *err)

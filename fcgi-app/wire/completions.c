@@ -214,8 +214,7 @@ int completions_read_event(struct format_reader *reader, struct span data, event
         struct event done = {.kind = EVENT_DONE};
         return fn(&done, arg);
     }
-    struct err parse;
-    if (jsonx_parse(&chunk, data.ptr, data.len, &parse) != 0)
+    if (jsonx_parse(&chunk, data.ptr, data.len, err) != 0)
         return format_nonsense(err, "an event of the stream is no JSON");
     int rc = read_chunk(chunk, fn, arg, err);
     json_object_put(chunk);
@@ -227,9 +226,8 @@ int completions_read_event(struct format_reader *reader, struct span data, event
 void completions_read_failure(struct err *err, int status, int retry_after_s, struct span body)
 {
     struct json_object *doc = NULL;
-    struct err parse;
 
-    if (jsonx_parse(&doc, body.ptr, body.len, &parse) != 0)
+    if (jsonx_parse(&doc, body.ptr, body.len, err) != 0)
         doc = NULL;
     struct json_object *error = jsonx_object(doc, "error");
     format_failure(err, status, retry_after_s, jsonx_str(error, "message", NULL),

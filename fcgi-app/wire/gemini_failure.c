@@ -18,9 +18,7 @@ static int read_delay(const char *text)
 
     if (end == NULL || (*end != 's' && *end != '.'))
         return 0;
-    if (*end == '.')
-        s += 1;
-    return s > DELAY_MAX_S ? DELAY_MAX_S : (int)s;
+    return s >= DELAY_MAX_S ? DELAY_MAX_S : (int)s + (*end == '.' ? 1 : 0);
 }
 
 struct failure {

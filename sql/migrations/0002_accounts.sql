@@ -26,9 +26,6 @@ CREATE TABLE IF NOT EXISTS account (
         COMMENT 'What was spent and held already when a lower cap was set, US dollars',
     spent_usd DECIMAL(18,9) NOT NULL DEFAULT 0 COMMENT 'Charged in the window that ends at window_end, US dollars',
     window_end DATE NOT NULL DEFAULT '9999-12-31' COMMENT 'Day from which spent_usd counts as 0 again (UTC)',
-    window_start DATE AS (CASE cap_period WHEN 'daily' THEN window_end - INTERVAL 1 DAY
-        WHEN 'weekly' THEN window_end - INTERVAL 7 DAY WHEN 'monthly' THEN window_end - INTERVAL 1 MONTH
-        ELSE '1970-01-01' END) VIRTUAL COMMENT 'Day on which the window of spent_usd began (UTC); computed',
     created_at DATETIME NOT NULL DEFAULT UTC_TIMESTAMP() COMMENT 'When it was opened, UTC',
     PRIMARY KEY (id),
     UNIQUE KEY email (email),
@@ -55,9 +52,6 @@ CREATE TABLE IF NOT EXISTS team (
         COMMENT 'What was spent and held already when a lower cap was set, US dollars',
     spent_usd DECIMAL(18,9) NOT NULL DEFAULT 0 COMMENT 'Charged in the window that ends at window_end, US dollars',
     window_end DATE NOT NULL DEFAULT '9999-12-31' COMMENT 'Day from which spent_usd counts as 0 again (UTC)',
-    window_start DATE AS (CASE cap_period WHEN 'daily' THEN window_end - INTERVAL 1 DAY
-        WHEN 'weekly' THEN window_end - INTERVAL 7 DAY WHEN 'monthly' THEN window_end - INTERVAL 1 MONTH
-        ELSE '1970-01-01' END) VIRTUAL COMMENT 'Day on which the window of spent_usd began (UTC); computed',
     created_at DATETIME NOT NULL DEFAULT UTC_TIMESTAMP() COMMENT 'When it was made, UTC',
     PRIMARY KEY (id),
     KEY account_id (account_id),
@@ -82,9 +76,6 @@ CREATE TABLE IF NOT EXISTS team_member (
         COMMENT 'What was spent and held already when a lower cap was set, US dollars',
     spent_usd DECIMAL(18,9) NOT NULL DEFAULT 0 COMMENT 'Charged in the window that ends at window_end, US dollars',
     window_end DATE NOT NULL DEFAULT '9999-12-31' COMMENT 'Day from which spent_usd counts as 0 again (UTC)',
-    window_start DATE AS (CASE cap_period WHEN 'daily' THEN window_end - INTERVAL 1 DAY
-        WHEN 'weekly' THEN window_end - INTERVAL 7 DAY WHEN 'monthly' THEN window_end - INTERVAL 1 MONTH
-        ELSE '1970-01-01' END) VIRTUAL COMMENT 'Day on which the window of spent_usd began (UTC); computed',
     created_at DATETIME NOT NULL DEFAULT UTC_TIMESTAMP() COMMENT 'When the member joined, UTC',
     PRIMARY KEY (id),
     UNIQUE KEY team_account (team_id, account_id),
@@ -113,9 +104,6 @@ CREATE TABLE IF NOT EXISTS api_key (
         COMMENT 'What was spent and held already when a lower cap was set, US dollars',
     spent_usd DECIMAL(18,9) NOT NULL DEFAULT 0 COMMENT 'Charged in the window that ends at window_end, US dollars',
     window_end DATE NOT NULL DEFAULT '9999-12-31' COMMENT 'Day from which spent_usd counts as 0 again (UTC)',
-    window_start DATE AS (CASE cap_period WHEN 'daily' THEN window_end - INTERVAL 1 DAY
-        WHEN 'weekly' THEN window_end - INTERVAL 7 DAY WHEN 'monthly' THEN window_end - INTERVAL 1 MONTH
-        ELSE '1970-01-01' END) VIRTUAL COMMENT 'Day on which the window of spent_usd began (UTC); computed',
     last_used_at DATETIME(6) NULL COMMENT 'Last call that was let in, UTC',
     created_at DATETIME NOT NULL DEFAULT UTC_TIMESTAMP() COMMENT 'When it was made, UTC',
     PRIMARY KEY (id),

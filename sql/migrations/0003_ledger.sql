@@ -66,6 +66,8 @@ CREATE TABLE IF NOT EXISTS usage_log (
     output_tokens INT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'Output tokens, reasoning included',
     reasoning_tokens INT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'Reasoning tokens, part of output_tokens',
     upstream_cost_usd DECIMAL(27,15) NULL COMMENT 'Cost that the provider named, US dollars; empty: it named none',
+    cost_usd DECIMAL(18,9) NOT NULL DEFAULT 0
+        COMMENT 'What it cost us, US dollars: what the provider named, else tokens x price; rounded',
     hold_usd DECIMAL(18,9) NOT NULL COMMENT 'What had been held, US dollars',
     charge_usd DECIMAL(18,9) NOT NULL DEFAULT 0 COMMENT 'What the account paid, US dollars',
     absorbed_usd DECIMAL(18,9) NOT NULL DEFAULT 0 COMMENT 'What it would have cost beyond the hold, US dollars; we bore it',

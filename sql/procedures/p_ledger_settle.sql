@@ -118,12 +118,12 @@ settle: BEGIN
     INSERT INTO usage_log (request_id, created_at, settled_at, account_id, key_id, member_id, team_id, model_id,
         price_id, markup, status, estimated, late, stream, http_status, provider, upstream_model, hedged_from,
         input_tokens, cached_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens,
-        upstream_cost_usd, hold_usd, charge_usd, absorbed_usd, first_byte_ms, duration_ms)
+        upstream_cost_usd, cost_usd, hold_usd, charge_usd, absorbed_usd, first_byte_ms, duration_ms)
     VALUES (p_request_id, v_created_at, v_now, o_account_id, v_key_id, v_member_id, v_team_id, v_model_id,
         v_price_id, v_markup, p_status, p_estimated, v_state IS NOT NULL, p_stream, p_http_status, p_provider,
         p_upstream_model, p_hedged_from,
         p_input_tokens, p_cached_tokens, p_cache_write_5m_tokens, p_cache_write_1h_tokens, p_output_tokens, v_reasoning,
-        p_upstream_cost, o_hold_usd, o_charge_usd, o_absorbed_usd, p_first_byte_ms, p_duration_ms);
+        p_upstream_cost, ROUND(v_cost, 9), o_hold_usd, o_charge_usd, o_absorbed_usd, p_first_byte_ms, p_duration_ms);
     INSERT INTO spend_hourly (account_id, hour, key_id, model_id, provider, member_id, team_id, calls, input_tokens,
         output_tokens, charge_usd, cost_usd, absorbed_usd)
     VALUES (o_account_id, v_day + INTERVAL HOUR(v_now) HOUR, v_key_id, v_model_id, p_provider, v_member_id, v_team_id,

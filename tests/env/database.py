@@ -17,20 +17,20 @@ from process import SRCDIR, Daemon, StackError, clean_environment, find_program
 
 
 class Database:
-    """A private MariaDB server that only listens on a socket; root is whoever runs this."""
+    """A private MariaDB server that only listens on a socket. `user`, its administrator, is whoever runs this and needs no password."""
 
     def __init__(self, data, run, log, pid_file, srcdir=SRCDIR):
         self.data, self.socket, self.log, self.srcdir = pathlib.Path(data), pathlib.Path(run) / "mariadb.sock", pathlib.Path(log), srcdir
         self.pid_file = pid_file
         self.name = "aigenerate"
         self.daemon = Daemon(pid_file)
+        self.user = pwd.getpwuid(os.getuid()).pw_name
 
     def install(self):
         """System tables into an empty data directory."""
         self.data.mkdir(parents=True, mode=0o700, exist_ok=True)
-        user = pwd.getpwuid(os.getuid()).pw_name
         command = [find_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
-                   "--auth-root-authentication-method=socket", f"--auth-root-socket-user={user}", "--innodb-log-file-size=32M"]
+                   "--auth-root-authentication-method=socket", f"--auth-root-socket-user={self.user}", "--innodb-log-file-size=32M"]
         if os.getuid() == 0:
             command.append("--user=root")
         with open(self.log, "ab") as out:
@@ -49,7 +49,7 @@ class Database:
         while time.monotonic() < end:
             if self.daemon.pid is None:
                 raise StackError(f"MariaDB ended at once; see {self.log}")
-            if self.socket.exists() and self.client("SELECT 1", database="").returncode == 0:
+            if self.socket.exists() and self.client("SELECT 1", "").returncode == 0:
                 return self
             time.sleep(0.05)
         self.daemon.stop()
@@ -62,8 +62,7 @@ class Database:
         self.daemon.kill()
 
     def client_options(self, database=None):
-        user = "root"
-        return ["--no-defaults", f"--socket={self.socket}", f"--user={user}"] + ([database] if database else [])
+        return ["--no-defaults", f"--socket={self.socket}", f"--user={self.user}"] + ([database] if database else [])
 
     def client(self, sql, database=None):
         database = self.name if database is None else database

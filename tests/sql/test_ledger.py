@@ -219,6 +219,7 @@ def test_windows(world):
              "monthly": (["2026-12-01 00:00:00", "2026-12-31 23:59:59"], "2027-01-01 00:00:00"),
              "none": (["2026-12-01 00:00:00", "2029-12-31 23:59:59"], None)}
     for period, (inside, after) in cases.items():
+        ends = {"daily": "2027-01-01", "weekly": "2027-01-11", "monthly": "2027-02-01"}.get(period)
         for index in range(4):
             team = Team(world)
             scope, number, table = team.scopes()[index]
@@ -240,10 +241,10 @@ def test_windows(world):
                 assert (refusal.scope, refusal.usd("spent_usd"), refusal.usd("held_usd")) == (
                     scope, usd("0"), usd("0.0105")), dict(refusal)
                 world.settle(row.rid, uncached=1000, output=250)
-                figures = world.db.one(f"SELECT spent_usd, held_usd, window_start, window_end FROM {table} "
+                figures = world.db.one(f"SELECT spent_usd, held_usd, window_end FROM {table} "
                                        f"WHERE id = {number}")
-                assert (figures.usd("spent_usd"), figures.usd("held_usd"), figures.window_start) == (
-                    usd("0.007"), usd("0"), after[:10]), dict(figures)
+                assert (figures.usd("spent_usd"), figures.usd("held_usd"), figures.window_end) == (
+                    usd("0.007"), usd("0"), ends), (period, scope, dict(figures))
     at(world, None)
 
 

@@ -5,6 +5,8 @@
 #ifndef AIG_TEST_GEMINI_CHAT_H
 #define AIG_TEST_GEMINI_CHAT_H
 
+#include "base/base.h"
+
 #include "unit.h"
 #include "wire/completions_content.h"
 #include "wire/completions_request.h"

@@ -5,6 +5,8 @@
 #ifndef AIG_TEST_GOOGLE_RECORDING_H
 #define AIG_TEST_GOOGLE_RECORDING_H
 
+#include "base/base.h"
+
 #include "base/buf.h"
 #include "base/jsonx.h"
 #include "unit.h"

@@ -59,6 +59,7 @@ void moneyfix_start(struct moneyfix *f)
     dbserver_schema(&f->server);
     dbserver_sql(&f->server, SQL);
     f->store.pool = db_pool_new(&f->server.config);
+    ledger_open(&f->store);
     f->arena = arena_new();
 }
 

@@ -57,7 +57,7 @@ static const struct failure_case failure_cases[] = {
      "rate limit", 34},
     {429, 0, "{\"error\":{\"details\":[{\"retryDelay\":\"-34s\"},{\"retryDelay\":\"9\"},5]}}", 429,
      "rate_limit_exceeded", "rate limit", 0},
-    {429, 0, "{\"error\":{\"details\":[{\"retryDelay\":\"99999999999999999999s\"}]}}", 429,
+    {429, 0, "{\"error\":{\"details\":[{\"retryDelay\":\"99999999999999999999.5s\"}]}}", 429,
      "rate_limit_exceeded", "rate limit", 24 * 3600},
     {500, 0, "{\"error\":{\"code\":500,\"message\":\"secret\",\"status\":\"INTERNAL\"}}", 502,
      "upstream_error", "HTTP 500", 0},

@@ -101,6 +101,19 @@ static void test_types(void **state)
     assert_int_equal(db_conn_fault(f->conn), DB_FAULT_NONE);
 }
 
+static void test_empty_parameters(void **state)
+{
+    static const char SQL[] = "SELECT ? IS NULL, ? IS NULL, ? IS NULL, ?";
+    struct fixture *f = *state;
+    const struct db_param params[] = {db_bytes(NULL, 0), db_text(""), db_null(), db_text("")};
+
+    assert_int_equal(EXEC(f, SQL, params, ARRAY_LEN(params), 1), 0);
+    assert_string_equal(db_cell(&f->rows, 0, 0), "0");
+    assert_string_equal(db_cell(&f->rows, 0, 1), "0");
+    assert_string_equal(db_cell(&f->rows, 0, 2), "1");
+    assert_string_equal(db_cell(&f->rows, 0, 3), "");
+}
+
 static void test_columns(void **state)
 {
     static const char SQL[] = "SELECT id, amount, at, note, HEX(raw), small FROM t ORDER BY id";
@@ -354,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_types, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_empty_parameters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_columns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_cells, setup, teardown),
