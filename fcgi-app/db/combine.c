@@ -6,17 +6,25 @@
 #include "base/jsonx.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/timing.h"
 #include "db/txn.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
-enum { JSON_MAX = 1024 * 1024 };
+enum {
+    JSON_MAX = 1024 * 1024,
+    STEP_LIMIT_MS = 10 * 1000, /* for one step, its waiting included */
+};
 
 enum step_state {
     STEP_WAITING,
     STEP_LEADS,  /* its thread is to run the next batch */
+    STEP_TAKEN,  /* another thread runs it */
     STEP_DONE,   /* rows are in its arena */
+    STEP_FAILED, /* err is set */
     STEP_SINGLE, /* its thread is to run it by itself */
 };
 
@@ -26,6 +34,8 @@ struct step {
     size_t param_count;
     struct arena *arena;
     struct db_rows *out;
+    struct err *err;
+    int64_t deadline_ms;
     enum step_state state; /* guarded by the combiner's lock, as is what follows */
     pthread_cond_t changed;
     struct step *next;
@@ -40,6 +50,16 @@ struct db_combiner {
     struct step *first;
     struct step **last;
 };
+
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
 
 struct db_combiner *db_combiner_new(struct db_pool *pool, const char *single, const char *many)
 {
@@ -67,7 +87,8 @@ static size_t take_batch(struct step *batch[DB_COMBINE_MAX], struct db_combiner 
     size_t count = 0;
 
     while (c->first != NULL && count < DB_COMBINE_MAX) {
-        batch[count++] = c->first;
+        batch[count] = c->first;
+        batch[count++]->state = STEP_TAKEN;
         c->first = c->first->next;
     }
     if (c->first == NULL)
@@ -133,8 +154,21 @@ static bool is_row_of(const struct step *step, const struct db_rows *rows, size_
     return id != NULL && strlen(id) == want.len && memcmp(id, want.ptr, want.len) == 0;
 }
 
-/* One CALL for all; done[i] says which steps have got their row. */
-static void run_many(bool done[DB_COMBINE_MAX], const struct db_combiner *c,
+static void hand_out_all(struct step *const batch[], size_t count, enum step_state states[],
+                         const struct db_rows *rows)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t row = 0; row < rows->row_count && states[i] != STEP_DONE; row++) {
+            if (!is_row_of(batch[i], rows, row))
+                continue;
+            hand_out(batch[i], rows, row);
+            states[i] = STEP_DONE;
+        }
+    }
+}
+
+/* One CALL for all; states[i] says what became of each step. */
+static void run_many(enum step_state states[], const struct db_combiner *c,
                      struct step *const batch[], size_t count)
 {
     struct arena *arena = arena_new();
@@ -145,39 +179,40 @@ static void run_many(bool done[DB_COMBINE_MAX], const struct db_combiner *c,
     buf_init(&json, JSON_MAX);
     write_batch(&json, batch, count);
     const struct db_param param = db_text(json.data);
-    memset(done, 0, count * sizeof *done);
-    if (!buf_failed(&json) &&
-        db_run(&rows, c->pool, arena, c->many, &param, 1, count, 0, &err) == 0) {
+    if (buf_failed(&json)) {
+        log_write(LOG_LEVEL_ERROR, NULL, "a step of the database is too large to be combined");
+    } else if (db_run(&rows, c->pool, arena, c->many, &param, 1, count, batch[0]->deadline_ms,
+                      &err) == 0) {
+        hand_out_all(batch, count, states, &rows);
+    } else if (err.code == ERR_DATABASE) {
+        /* It is away: that every step finds that out by itself would only take longer. */
         for (size_t i = 0; i < count; i++) {
-            for (size_t row = 0; row < rows.row_count && !done[i]; row++) {
-                if (!is_row_of(batch[i], &rows, row))
-                    continue;
-                hand_out(batch[i], &rows, row);
-                done[i] = true;
-            }
+            *batch[i]->err = err;
+            states[i] = STEP_FAILED;
         }
-    } else if (!buf_failed(&json)) {
+    } else {
         log_write(LOG_LEVEL_DEBUG, NULL, "%zu steps run one by one: %s", count, err.detail);
     }
     buf_fini(&json);
     arena_free(arena);
 }
 
-/* Runs a batch that begins with the caller's own step, then passes the lead on. Called and left
- * with the lock held. */
+/* Runs a batch that begins with the caller's own step. Called and left with the lock held. */
 static void lead(struct db_combiner *c)
 {
     struct step *batch[DB_COMBINE_MAX];
-    bool done[DB_COMBINE_MAX] = {false};
+    enum step_state states[DB_COMBINE_MAX];
     size_t count = take_batch(batch, c);
 
+    for (size_t i = 0; i < count; i++)
+        states[i] = STEP_SINGLE;
     if (count > 1) {
         pthread_mutex_unlock(&c->lock);
-        run_many(done, c, batch, count);
+        run_many(states, c, batch, count);
         pthread_mutex_lock(&c->lock);
     }
     for (size_t i = 0; i < count; i++) {
-        batch[i]->state = done[i] ? STEP_DONE : STEP_SINGLE;
+        batch[i]->state = states[i];
         if (i > 0)
             pthread_cond_signal(&batch[i]->changed);
     }
@@ -193,36 +228,83 @@ static void pass_lead(struct db_combiner *c)
     pthread_cond_signal(&c->first->changed);
 }
 
+static void enqueue(struct db_combiner *c, struct step *step)
+{
+    *c->last = step;
+    c->last = &step->next;
+    if (!c->led) {
+        c->led = true;
+        step->state = STEP_LEADS;
+    }
+}
+
+static void leave_queue(struct db_combiner *c, const struct step *step)
+{
+    struct step **at = &c->first;
+
+    while (*at != step)
+        at = &(*at)->next;
+    *at = step->next;
+    if (c->last == &step->next)
+        c->last = at;
+}
+
+/* Until somebody has run the step, or its thread is to do so, or its time is over while nobody has
+ * begun with it. */
+static void wait_turn(struct db_combiner *c, struct step *step)
+{
+    struct timespec until = {.tv_sec = step->deadline_ms / 1000,
+                             .tv_nsec = step->deadline_ms % 1000 * 1000000};
+
+    while (step->state == STEP_WAITING || step->state == STEP_TAKEN) {
+        int rc = step->state == STEP_WAITING
+                     ? pthread_cond_timedwait(&step->changed, &c->lock, &until)
+                     : pthread_cond_wait(&step->changed, &c->lock);
+        if (rc == ETIMEDOUT && step->state == STEP_WAITING) {
+            leave_queue(c, step);
+            step->state = STEP_FAILED;
+            err_set(step->err, ERR_DATABASE, NULL,
+                    "The database does not answer. Nothing was charged; try again shortly.");
+            err_detail(step->err, "a step waited too long for its turn");
+        }
+    }
+}
+
+/* The leader's part; true if its step is still to be run by itself. Called and left with the lock
+ * held. */
+static bool run_as_leader(struct db_combiner *c, struct step *step)
+{
+    lead(c);
+    if (step->state == STEP_SINGLE)
+        return true; /* it keeps the lead meanwhile, so that others gather behind it */
+    pass_lead(c);
+    return false;
+}
+
 int db_combine(struct db_rows *out, struct db_combiner *c, struct arena *arena,
                const struct db_param *params, size_t param_count, struct err *err)
 {
-    struct step step = {.params = params, .param_count = param_count, .arena = arena, .out = out};
-    bool leader = false;
+    struct step step = {.params = params,
+                        .param_count = param_count,
+                        .arena = arena,
+                        .out = out,
+                        .err = err,
+                        .deadline_ms = timing_mono_ms() + STEP_LIMIT_MS};
     int rc = 0;
 
     assert(param_count > 0 && params[0].type == DB_TEXT);
-    pthread_cond_init(&step.changed, NULL);
+    cond_init(&step.changed);
     pthread_mutex_lock(&c->lock);
-    *c->last = &step;
-    c->last = &step.next;
-    if (!c->led) {
-        c->led = true;
-        step.state = STEP_LEADS;
-    }
-    while (step.state == STEP_WAITING)
-        pthread_cond_wait(&step.changed, &c->lock);
-    if (step.state == STEP_LEADS) {
-        leader = true;
-        lead(c);
-    }
-    bool single = step.state == STEP_SINGLE;
-    /* A leader that is alone keeps the lead while it runs, so that others gather behind it. */
-    if (leader && !single)
-        pass_lead(c);
+    enqueue(c, &step);
+    wait_turn(c, &step);
+    bool leads = step.state == STEP_LEADS && run_as_leader(c, &step);
+    enum step_state state = step.state;
     pthread_mutex_unlock(&c->lock);
-    if (single)
-        rc = db_run(out, c->pool, arena, c->single, params, param_count, 1, 0, err);
-    if (leader && single) {
+    if (state == STEP_SINGLE)
+        rc = db_run(out, c->pool, arena, c->single, params, param_count, 1, step.deadline_ms, err);
+    else if (state == STEP_FAILED)
+        rc = -1;
+    if (leads) {
         pthread_mutex_lock(&c->lock);
         pass_lead(c);
         pthread_mutex_unlock(&c->lock);

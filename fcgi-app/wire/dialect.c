@@ -81,6 +81,7 @@ static const struct dialect dialects[] = {
      .thinks_by_default = true,
      .thinking_fixes_sampling = true,
      .thinking_off = "between_tools",
+     .thinks_when_off = true,
      .thoughts_hidden = true,
      .thoughts_bound = true,
      .forcing = FORCING_NEVER,

@@ -69,6 +69,7 @@ struct dialect {
     int64_t budget_min;           /* THINKING_BUDGET: least number of tokens, when not off */
     const char *thinking_off; /* THINKING_ADAPTIVE: the type that says "off"; NULL: there is none,
                                  or none is needed */
+    bool thinks_when_off;     /* thinking_off leaves some: notes between tool calls */
     bool thoughts_hidden;     /* shows thoughts only when asked to */
     bool thoughts_bound;      /* takes its thoughts back only while nothing before them changed */
 

@@ -488,6 +488,8 @@ static void read_failure(struct err *err, int status, int retry_after_s, struct 
     if (status == 404) {
         type = "invalid_request_error";
         code = "model_not_found";
+    } else if (status == 400 && message != NULL && strstr(message, "prompt is too long") != NULL) {
+        code = "context_length_exceeded";
     } else if (status == 429) {
         /* The provider's words name our organisation and its limits. */
         message = "The provider's rate limit for this model is reached; please try again shortly.";

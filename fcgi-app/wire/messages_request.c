@@ -442,11 +442,34 @@ static int write_system(struct writing *w)
 
 /* Messages. */
 
+static bool has_calls(const struct neutral_content *c)
+{
+    for (size_t i = 0; i < c->message_count; i++)
+        if (c->messages[i].call_count > 0)
+            return true;
+    return false;
+}
+
+/* Thoughts that are bound to what went before them are refused with other tools or another system
+ * prompt than they came with: where this request's are not those of the turn's beginning, they stay
+ * behind. */
+static bool sends_thoughts(const struct writing *w)
+{
+    const struct dialect *d = w->dialect;
+
+    if (!w->thinks && !d->thinks_when_off)
+        return false;
+    if (!d->thoughts_bound)
+        return true;
+    return !(w->forced && d->forcing == FORCING_NEVER) &&
+           !(w->content->tool_count == 0 && has_calls(w->content));
+}
+
 static int write_messages(struct writing *w)
 {
     const struct messages_turns_rules rules = {
         .model = w->target->model,
-        .thoughts = w->thinks,
+        .thoughts = sends_thoughts(w),
         .thoughts_bound = w->dialect->thoughts_bound,
         .prefill = w->dialect->prefill,
     };

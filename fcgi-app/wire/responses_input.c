@@ -175,10 +175,11 @@ static void set_call_id(struct json_object *item, const char *id)
         hash = (hash ^ (unsigned char)*c) * prime;
     /* Cut at a character, so that it stays valid text. */
     size_t kept = 0;
-    for (size_t n = 1; n > 0 && kept + n <= KEPT; kept += n)
+    size_t n = jsontext_utf8_len(id, strlen(id));
+    while (n > 0 && kept + n <= KEPT) {
+        kept += n;
         n = jsontext_utf8_len(id + kept, strlen(id) - kept);
-    if (kept > KEPT)
-        kept = KEPT;
+    }
     snprintf(text, sizeof text, "%.*s_%016" PRIx64, (int)kept, id, hash);
     jsonx_set_str(item, "call_id", text);
 }
@@ -220,9 +221,8 @@ static bool read_thought(struct thought *out, struct json_object *detail)
         strcmp(jsonx_str(detail, "format", ""), RESPONSES_REASONING_FORMAT) != 0 ||
         !json_object_is_type(data, json_type_string) || json_object_get_string_len(data) == 0)
         return false;
-    *out = (struct thought){.id = jsonx_str(detail, "id", NULL),
-                            .index = jsonx_i64(detail, "index", 0),
-                            .data = data};
+    *out = (struct thought){
+        .id = jsonx_str(detail, "id", NULL), .index = jsonx_i64(detail, "index", 0), .data = data};
     return true;
 }
 
@@ -256,8 +256,8 @@ static void add_with_reasoning(struct json_object *out, struct json_object *item
 {
     enum { THOUGHTS_MAX = 1024 };
     size_t count = json_object_array_length(items);
-    size_t end = json_object_is_type(details, json_type_array) ? json_object_array_length(details)
-                                                               : 0;
+    size_t end =
+        json_object_is_type(details, json_type_array) ? json_object_array_length(details) : 0;
     size_t next = 0;
     size_t added = 0;
 
@@ -315,8 +315,7 @@ int responses_input(struct json_object **out, const struct neutral_content *cont
         if (m->role == ROLE_ASSISTANT)
             rc = add_assistant(list, m, reasoning, &place);
         else
-            rc = m->role == ROLE_TOOL ? add_result(list, m, &place)
-                                      : add_message(list, m, &place);
+            rc = m->role == ROLE_TOOL ? add_result(list, m, &place) : add_message(list, m, &place);
     }
     if (rc != 0) {
         json_object_put(list);

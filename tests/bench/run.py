@@ -67,6 +67,13 @@ def busy_us():
     return (sum(fields) - fields[3] - fields[4]) * TICK_US
 
 
+def used_share(seconds=2):
+    """Share of the machine that is used while nothing is measured."""
+    before = busy_us()
+    time.sleep(seconds)
+    return (busy_us() - before) / (seconds * 1e6 * os.cpu_count())
+
+
 def rss_kib(pids):
     return sum(int(m[1]) for pid in pids if (m := re.search(r"^VmRSS:\s+(\d+)", read(f"/proc/{pid}/status"), re.M)))
 
@@ -304,7 +311,7 @@ class Bench:
                          f"buffer pool {int(v['innodb_buffer_pool_size']) >> 20} MiB, innodb_flush_method={v['innodb_flush_method']}; "
                          f"{first_line('stat', '-f', '-c', '%T', str(data))}, fdatasync {fsync_us(data):.0f} us"),
             ("gateway", f"{THREADS} threads, db_pool default, behind lighttpd; model {MODEL}"),
-            ("load before", f"load average {os.getloadavg()[0]:.2f}"),
+            ("other work", f"{100 * used_share():.0f} % of the machine before the measurement"),
         ]
         table("Conditions", ("what", "value"), rows)
 
@@ -341,9 +348,11 @@ class Bench:
         rows = []
         for (n, t), c in cells.items():
             each = [c.cpu(name) for name in names]
-            rows.append([f"{n} clients, {t.name}"] + [f"{v:.0f}" for v in each] + [f"{sum(each):.0f}", f"{100 * c.others():.0f} %"])
-        table("CPU time a request, microseconds", ("",) + names + ("sum", "others"), rows,
-              ["others: share of the machine that went to processes outside of this measurement and to the kernel's own threads."])
+            null = sum(cells[n, self.nothing].cpu(name) for name in names)
+            rows.append([f"{n} clients, {t.name}"] + [f"{v:.0f}" for v in each] + [f"{sum(each):.0f}", f"{null / sum(each):.3f}", f"{100 * c.others():.0f} %"])
+        table("CPU time a request, microseconds", ("",) + names + ("sum", "null / sum", "others"), rows,
+              ["null / sum: the ratio of the rates if CPU time alone decided. others: share of the machine that went to other processes and",
+               "the kernel's own threads; the more it is, the less the figures say."])
 
     def stream(self):
         seconds, number = (1.5, 1) if self.options.quick else (3, 3)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many connections at once, and a server that is killed in the middle: the invariants of the ledger must hold."""
 
+import json
 import random
 import threading
 import time
@@ -272,9 +273,16 @@ class Storm:
                 db = self.connect()
         db.close()
 
-    def run(self, seconds, threads=14, meanwhile=None):
+    def run(self, seconds, threads=14, meanwhile=None, others=()):
+        """So many workers, two operators and `others` at once."""
+        bodies = [self.worker] * threads + [self.credit] * 2 + list(others)
+
         def body(index):
-            (self.credit if index >= threads else self.worker)(index)
+            try:
+                bodies[index](index)
+            except BaseException:
+                self.stop.set()
+                raise
 
         def clock():
             try:
@@ -287,7 +295,7 @@ class Storm:
         watch = threading.Thread(target=clock)
         watch.start()
         try:
-            run_threads(threads + 2, body)
+            run_threads(len(bodies), body)
         finally:
             self.stop.set()
             watch.join()
@@ -388,6 +396,35 @@ def test_storm_of_inner_steps_in_repeatable_read(world):
     world.check_ledger()
     assert storm.steps > 500
     return f"{storm.steps} steps, {len(storm.retries)} retries"
+
+
+def test_storm_of_shared_steps(world):
+    """Two programs whose waiting calls share transactions, beside calls that run by themselves."""
+    storm = Storm(world)
+    model = world.model_ids("gpt-4o")
+
+    def program(index):
+        chance, db = random.Random(500 + index), world.connect()
+        while not storm.stop.is_set():
+            begins = [[request_id(), chance.choice(storm.keys).hex(), model, model, 1000, 300, chance.choice((0, 200)), 4096, 1,
+                       600] for _ in range(chance.randrange(2, 20))]
+            held = retried(lambda: db.query(f"CALL ledger_authorize_many('{json.dumps(begins)}')"), storm.retries)
+            rids = [row.request_id for row in held]
+            chance.shuffle(rids)
+            ends = [[rid, chance.randrange(900), 0, 0, 0, chance.randrange(300), 0, None, 0, "ok", "openai", "m", None, 0, 200, 1,
+                     1] for rid in rids]
+            done = retried(lambda: db.query(f"CALL ledger_settle_many('{json.dumps(ends)}')"), storm.retries) if ends else []
+            assert len(done) == len(ends)
+            with storm.lock:
+                storm.steps += len(held) + len(done)
+                storm.charged.update((row.request_id, row.usd("charge_usd")) for row in done)
+        db.close()
+
+    storm.run(4, threads=6, others=[program] * 6)
+    storm.check()
+    assert len(storm.charged) > 200
+    assert len(storm.retries) < storm.steps / 200, f"{len(storm.retries)} retries in {storm.steps} steps"
+    return f"{storm.steps} steps, {len(storm.charged)} charges, {len(storm.retries)} retries"
 
 
 def test_kill_in_mid_storm(world):

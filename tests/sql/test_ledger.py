@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """ledger_*: what is held, what is charged, what is refused; every step twice; windows, thresholds, rounding."""
 
+import json
 import random
 from decimal import Decimal
 
-from dbclient import DbError
+from dbclient import DbError, literal
 from support import Customer, Team, charge_of, request_id, rounded, usd
 
 # Prices as they stand in the catalog, entered here once more by hand.
@@ -429,6 +430,7 @@ def test_expire_and_renew(world):
     assert (end.outcome, end.usd("charge_usd"), end.usd("absorbed_usd")) == ("settled", usd("0.0105"), usd("0"))
     assert world.settle(held.rid, uncached=1000, output=500).outcome == "replayed"
     assert customer.balance() == usd("99.9895")
+    assert db.value(f"SELECT SUM(calls) FROM spend_hourly WHERE account_id = {customer.account_id}") == "1"
     assert db.value(f"SELECT CONCAT(status, ' ', late) FROM usage_log WHERE request_id = '{held.rid}'") == "ok 1"
     # A release after the expiry is final.
     held = world.authorize(customer.key_hash, ttl=1)
@@ -523,6 +525,101 @@ def test_price_versions(world):
     assert world.settle(before.rid, uncached=1000, output=100).usd("charge_usd") == before.usd("hold_usd")
     assert world.settle(after.rid, uncached=1000, output=100).usd("charge_usd") == after.usd("hold_usd")
     at(world, None)
+
+
+def many(db, procedure, steps):
+    """ledger_authorize_many or ledger_settle_many: rows by request id."""
+    text = json.dumps([[v.hex() if isinstance(v, bytes) else str(v) if isinstance(v, Decimal) else v for v in step]
+                       for step in steps])
+    return {row.request_id: row for row in db.query(f"CALL {procedure}({literal(text)})")}
+
+
+def test_many_at_once_is_the_same(world):
+    """The shared steps against the single ones: each call is made both ways, and the rows are compared."""
+    random.seed(4)
+    db, team, other = world.db, Team(world, "900"), Customer(world, "500")
+    for scope, number, _ in team.scopes():
+        db.call("set_cap", scope, number, 400, random.choice(("daily", "weekly", "monthly", "none")))
+    keys = [team.key_hash, team.new_key()[1], other.key_hash, other.new_key()[1]]
+    for _ in range(12):
+        begins, ends = [], []
+        for _ in range(9):
+            model = random.choice(list(PRICES))
+            output = random.randrange(200)
+            begins.append([random.choice(keys), world.model_ids(model), world.model_ids(model),
+                           random.choice((10, 5000, 100001, 272001)), 3, random.choice((1, 200, 99999)),
+                           0 if model.startswith("text-") else 16384, random.randrange(1, 4), 600])
+            ends.append([random.randrange(120000), random.randrange(9), random.randrange(9), random.randrange(9), output,
+                         random.randrange(output + 5), random.choice((None, None, Decimal("0.000123456789123"))), 0,
+                         random.choice(("ok", "client_gone")), random.choice(("openai", "openrouter")), "a-model",
+                         random.choice((None, "openai")), 1, 200, 5, 6])
+        shared, single = [request_id() for _ in begins], [request_id() for _ in begins]
+        rows = many(db, "ledger_authorize_many", [[rid, *step] for rid, step in zip(shared, begins)])
+        for rid, twin, step in zip(shared, single, begins):
+            expected = db.call("ledger_authorize", twin, *step)
+            assert expected.outcome == "held"
+            assert {**rows[rid], "request_id": None} == {**expected, "request_id": None}, (dict(rows[rid]), dict(expected))
+        world.check_ledger()
+        rows = many(db, "ledger_settle_many", [[rid, *step] for rid, step in zip(shared, ends)])
+        for rid, twin, step in zip(shared, single, ends):
+            expected = db.call("ledger_settle", twin, *step)
+            for column in ("outcome", "charge_usd", "absorbed_usd", "hold_usd"):
+                assert rows[rid][column] == expected[column], (column, dict(rows[rid]), dict(expected))
+            usage = [db.one(f"SELECT * FROM usage_log WHERE request_id = '{x}'") for x in (rid, twin)]
+            for row in usage:
+                for column in ("request_id", "created_at", "settled_at"):
+                    del row[column]
+            assert usage[0] == usage[1]
+        world.check_ledger()
+    assert team.payer.held() == other.held() == 0
+
+
+def test_many_leaves_what_is_special_to_the_single_steps(world):
+    db, rich, poor = world.db, Customer(world), Customer(world, "0.03")
+    gpt = world.model_ids("gpt-4o")
+
+    def begin(key_hash, rid=None, bound=1000):
+        return [rid or request_id(), key_hash, gpt, gpt, bound, bound, 500, 16384, 1, 600]
+
+    # Refused calls are left out, the others are held.
+    steps = [begin(rich.key_hash), begin(b"\0" * 32), begin(poor.key_hash, bound=100000), begin(poor.key_hash)]
+    assert set(many(db, "ledger_authorize_many", steps)) == {steps[0][0], steps[3][0]}
+    assert (rich.held(), poor.held()) == (usd("0.0105"), usd("0.0105"))
+    # Each fits, all together do not: none is done, one by one they find out.
+    steps = [begin(rich.key_hash), begin(poor.key_hash), begin(poor.key_hash)]
+    assert many(db, "ledger_authorize_many", steps) == {}
+    assert (rich.held(), poor.held()) == (usd("0.0105"), usd("0.0105"))
+    for scope, number, _ in (team := Team(world)).scopes():
+        db.call("set_cap", scope, number, Decimal("0.03"), "daily")
+        assert many(db, "ledger_authorize_many", [begin(team.key_hash) for _ in range(3)]) == {}, scope
+        db.call("set_cap", scope, number, Decimal("0.0315"), "daily")
+        held = many(db, "ledger_authorize_many", [begin(team.key_hash) for _ in range(3)])
+        assert len(held) == 3, scope
+        for rid in held:
+            world.release(rid)
+        db.call("set_cap", scope, number, None, "none")
+    # A known request id undoes all, with an error.
+    known = db.value(f"SELECT id FROM hold WHERE account_id = {poor.account_id}")
+    try:
+        many(db, "ledger_authorize_many", [begin(rich.key_hash), begin(poor.key_hash, rid=known)])
+    except DbError as error:
+        assert error.number == 1062, error
+    else:
+        raise AssertionError("the same request id was taken twice")
+    assert (rich.held(), poor.held()) == (usd("0.0105"), usd("0.0105"))
+
+    def end(rid):
+        return [rid, 1000, 0, 0, 0, 500, 0, None, 0, "ok", "openai", "m", None, 0, 200, 1, 1]
+
+    fresh = world.authorize(rich.key_hash)
+    for special in (request_id(), known):
+        if special == known:
+            world.settle(known)
+        assert many(db, "ledger_settle_many", [end(fresh.rid), end(special)]) == {}
+        assert db.value(f"SELECT state FROM hold WHERE id = '{fresh.rid}'") == "open"
+    assert many(db, "ledger_settle_many", [end(fresh.rid), end(fresh.rid)]) == {}
+    row = many(db, "ledger_settle_many", [end(fresh.rid)])[fresh.rid]
+    assert (row.outcome, row.usd("charge_usd"), row.usd("balance_usd")) == ("settled", usd("0.0105"), usd("99.9895"))
 
 
 def test_check_finds_every_break(world):

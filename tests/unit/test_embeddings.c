@@ -116,13 +116,13 @@ static void bad_requests_name_the_field(void **state)
     }
 }
 
-/* A request of `count` texts "a". */
+/* A request of `count` texts; those from the hundredth on have 3 tokens as they are estimated. */
 static void many_inputs(struct buf *out, size_t count)
 {
     buf_init(out, 1 << 20);
     buf_append_str(out, "{\"model\":\"m\",\"input\":[");
     for (size_t i = 0; i < count; i++)
-        buf_printf(out, "%s\"t%zu\"", i > 0 ? "," : "", i);
+        buf_printf(out, "%s\"%s%zu\"", i > 0 ? "," : "", i < 100 ? "t" : "longer t", i);
     buf_append_str(out, "]}");
 }
 
@@ -308,6 +308,10 @@ static const struct answer_case answer_cases[] = {
     {"openai", ONE, "{\"data\":[{\"embedding\":[1]},{\"embedding\":[1]}]}", NULL, 0, false, ""},
     {"openai", TWO, "{\"data\":[{\"index\":1,\"embedding\":[2]},{\"index\":1,\"embedding\":[1]}]}",
      NULL, 0, false, ""},
+    {"openai", TWO,
+     "{\"data\":[{\"index\":0,\"embedding\":[2]},{\"index\":1,\"embedding\":[1]},{\"index\":1,"
+     "\"embedding\":[1]}]}",
+     NULL, 0, false, ""},
     {"openai", ONE, "{\"data\":[{\"index\":1,\"embedding\":[2]}]}", NULL, 0, false, ""},
     {"openai", ONE, "{\"data\":[{\"index\":-1,\"embedding\":[2]}]}", NULL, 0, false, ""},
     {"openai", ONE, "{\"data\":[{\"embedding\":[]}]}", NULL, 0, false, ""},
@@ -399,7 +403,7 @@ static void batches_become_one_answer(void **state)
     assert_int_equal(batches, 3);
     assert_int_equal(a.answer.count, INPUTS);
     assert_non_null(strstr(a.answer.items.data, "}," ITEM(249, "[249]")));
-    assert_int_equal(a.answer.usage.prompt, 2000 + 100); /* one token for each of "t100".. */
+    assert_int_equal(a.answer.usage.prompt, 2000 + 300);
     assert_false(a.answer.usage.known);
     answer_fini(&a);
     buf_fini(&text);

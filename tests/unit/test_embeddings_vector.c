@@ -37,6 +37,7 @@ static const struct vector_case vector_cases[] = {
     {"\"zczMPQ\"", NULL, NULL},
     {"\"zczMPQ=\"", NULL, NULL},
     {"\"zczMPQ===\"", NULL, NULL},
+    {"\"zczMPQ======\"", NULL, NULL},
     {"\"zczM=PQ=\"", NULL, NULL},
     {"\"zczM-Q==\"", NULL, NULL},
     {"\"zczM\\u0050Q==\"", NULL, NULL},

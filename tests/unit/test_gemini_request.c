@@ -29,6 +29,10 @@ static const struct request_case tool_cases[] = {
              "\"parallel_tool_calls\":false",
      GOOGLE_HI "," GOOGLE_F "," MODE("ANY", ",\"allowedFunctionNames\":[\"f\"]")},
     {"gemini-3",
+     USER_HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}],"
+             "\"tool_choice\":\"auto\"",
+     GOOGLE_HI "," GOOGLE_F "," MODE("VALIDATED", "")},
+    {"gemini-3",
      USER_HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}]",
      GOOGLE_HI "," GOOGLE_F "," MODE("VALIDATED", "")},
     {"gemini-3",

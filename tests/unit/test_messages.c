@@ -734,6 +734,25 @@ static void test_much_thinking(void **state)
     run_fini(&run);
 }
 
+static void test_too_many_blocks(void **state)
+{
+    char event[96];
+    struct run run;
+    int i = 0;
+
+    (void)state;
+    run_init(&run, NULL);
+    for (; i < 10000 && run.rc == 0; i++) {
+        int n = snprintf(event, sizeof event, "{\"type\":\"content_block_start\",\"index\":%d}", i);
+        run.rc = messages_format.read_event(&run.reader, (struct span){event, (size_t)n}, collect,
+                                            &run.seen, &run.err);
+    }
+    assert_int_equal(run.rc, -1);
+    assert_int_equal(run.err.code, ERR_UPSTREAM);
+    assert_in_range(i, 100, 1000);
+    run_fini(&run);
+}
+
 /* Plain answers that are none. */
 static void test_plain_failures(void **state)
 {
@@ -919,6 +938,11 @@ static void test_read_failure(void **state)
          "{'type':'error','error':{'type':'invalid_request_error','message':'Your credit balance "
          "is too low to access the Anthropic API.'}}",
          ERR_UPSTREAM_AUTH, 502, false, NULL, NULL, NULL, "credit"},
+        {400,
+         "{'type':'error','error':{'type':'invalid_request_error','message':'prompt is too long: "
+         "208310 tokens > 200000 maximum'}}",
+         ERR_UPSTREAM_STATUS, 400, false, "invalid_request_error", "context_length_exceeded",
+         "208310", NULL},
         {401, "{'type':'error','error':{'type':'authentication_error','message':'invalid x'}}",
          ERR_UPSTREAM_AUTH, 502, false, NULL, NULL, NULL, "invalid x"},
         {402, "{'type':'error','error':{'type':'billing_error','message':'pay'}}",
@@ -1012,6 +1036,7 @@ int main(void)
         cmocka_unit_test(test_error_event_is_masked),
         cmocka_unit_test(test_receiver_stops),
         cmocka_unit_test(test_much_thinking),
+        cmocka_unit_test(test_too_many_blocks),
         cmocka_unit_test(test_plain_failures),
         cmocka_unit_test(test_wrong_types_in_streams),
         cmocka_unit_test(test_wrong_types_in_answers),

@@ -493,6 +493,8 @@ static void test_media(void **state)
          USER("{'type':'image','source':{'type':'base64','media_type':'image/png',"
               "'data':'iVBORw0KGgo='}}"),
          NULL},
+        {"pdf by http", "claude-4.5", USER("{'type':'file','file':{'file_data':'http://a/b.pdf'}}"),
+         NULL, "messages[0].content[0]"},
         {"zip", "claude-4.5",
          USER("{'type':'file','file':{'file_data':'data:application/zip;base64,AA=='}}"), NULL,
          "messages[0].content[0]"},
@@ -650,6 +652,46 @@ static void test_thoughts_of_earlier_turns(void **state)
     };
     (void)state;
     check_cases(cases, ARRAY_LEN(cases));
+}
+
+/* Where tools or system prompt are not those of the turn's beginning, or may not be. */
+static void test_bound_thoughts_stay_behind(void **state)
+{
+    static const char messages_chat[] =
+        "'messages':[{'role':'user','content':'Q'},{'role':'assistant','reasoning_details':"
+        "[" SIGNED("x",
+                   "0") "],'tool_calls':[{'id':'a','type':'function','function':{'name':'f',"
+                        "'arguments':'{}'}}]},{'role':'tool','tool_call_id':'a','content':'1'}]";
+    static const struct {
+        const char *more;
+        const char *dialect;
+        bool sent;
+    } rows[] = {
+        {TOOLS_CHAT ",", "claude-5.5", true},
+        {TOOLS_CHAT ",'tool_choice':'none',", "claude-5.5", true},
+        {TOOLS_CHAT ",'tool_choice':'required',", "claude-5.5", false},
+        {TOOLS_CHAT "," NAMED ",", "claude-sonnet-5.5", false},
+        {TOOLS_CHAT "," NAMED ",", "claude-haiku-5.5", true},
+        {TOOLS_CHAT "," NAMED ",", "claude-5", false}, /* does not think then */
+        {"", "claude-5.5", false},
+        {"", "claude-5", true},
+        {TOOLS_CHAT ",'reasoning_effort':'none',", "claude-sonnet-5.5", true},
+        {TOOLS_CHAT ",'reasoning_effort':'none',", "claude-haiku-5.5", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[2048];
+        struct err err;
+        snprintf(text, sizeof text, "{'model':'x',%s%s}", rows[i].more, messages_chat);
+        struct json_object *chat = json(text);
+        struct json_object *out = write_chat(chat, "up", rows[i].dialect, 4096, &err);
+        assert_non_null(out);
+        const char *sent = json_object_to_json_string(jsonx_get(out, "messages"));
+        if ((strstr(sent, "\"thinking\"") != NULL) != rows[i].sent)
+            fail_msg("row %zu: %s", i, sent);
+        json_object_put(out);
+        json_object_put(chat);
+    }
 }
 
 static void test_unknown_dialect(void **state)
@@ -994,6 +1036,7 @@ int main(void)
         cmocka_unit_test(test_results),
         cmocka_unit_test(test_thoughts_come_back),
         cmocka_unit_test(test_thoughts_of_earlier_turns),
+        cmocka_unit_test(test_bound_thoughts_stay_behind),
         cmocka_unit_test(test_unknown_dialect),
         cmocka_unit_test(test_many_messages),
         cmocka_unit_test(test_recorded_requests),
