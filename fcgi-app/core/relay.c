@@ -8,9 +8,9 @@
 #include "base/sse.h"
 #include "base/timing.h"
 #include "core/bound.h"
+#include "core/charge.h"
 #include "core/hedge.h"
 #include "core/route.h"
-#include "core/spool.h"
 #include "net/transfer.h"
 #include "store/ledger.h"
 
@@ -119,80 +119,30 @@ static struct ledger_outcome outcome_of(const struct run *run, const char *statu
     };
 }
 
+static struct charge_call charge_call_of(const struct run *run)
+{
+    return (struct charge_call){
+        .app = run->relay->app,
+        .arena = run->call->arena,
+        .request_id = run->call->request_id,
+    };
+}
+
 static void release(const struct run *run, const char *status)
 {
+    struct charge_call call = charge_call_of(run);
     struct ledger_outcome how = outcome_of(run, status);
-    struct err err;
 
-    if (ledger_release(&run->relay->app->store, run->call->arena, run->call->request_id, &how,
-                       &err) != 0)
-        log_write(LOG_LEVEL_WARN, run->call->request_id,
-                  "hold not released, it will expire by itself: %s", err.detail);
+    charge_release(&call, &how);
 }
 
-static int64_t at_least_zero(int64_t v)
-{
-    return v > 0 ? v : 0;
-}
-
-/* The provider's counts, or where it told none an estimate. Prompt kinds are taken apart so that
- * none is billed twice. */
-static struct ledger_usage invoice_of(struct run *run)
-{
-    struct usage *u = &run->usage;
-    struct ledger_usage invoice = {.estimated = !u->known};
-
-    if (!u->known) {
-        u->prompt = run->bound.estimate;
-        u->completion = bound_estimate(run->output_bytes);
-    }
-    invoice.cached = at_least_zero(u->cached);
-    invoice.cache_write_5m = at_least_zero(u->cache_write_5m);
-    invoice.cache_write_1h = at_least_zero(u->cache_write_1h);
-    invoice.input =
-        at_least_zero(u->prompt - invoice.cached - invoice.cache_write_5m - invoice.cache_write_1h);
-    invoice.output = at_least_zero(u->completion);
-    invoice.reasoning = at_least_zero(u->reasoning);
-    if (invoice.reasoning > invoice.output)
-        invoice.reasoning = invoice.output;
-    memcpy(invoice.upstream_cost_usd, u->cost_usd, sizeof invoice.upstream_cost_usd);
-    return invoice;
-}
-
-/* A charge that can be lost neither to the database nor to this process: the last resort is the
- * log, with counts only. */
-static void spool(const struct run *run, const struct ledger_usage *invoice,
-                  const struct ledger_outcome *how)
-{
-    struct err err;
-
-    if (spool_write(run->relay->app->conf->spool_dir, run->call->request_id, invoice, how, &err) ==
-        0)
-        return;
-    log_write(LOG_LEVEL_ERROR, run->call->request_id,
-              "SETTLEMENT LOST, enter it by hand: input %lld cached %lld write5m %lld write1h %lld "
-              "output %lld reasoning %lld cost '%s' (%s %s)",
-              (long long)invoice->input, (long long)invoice->cached,
-              (long long)invoice->cache_write_5m, (long long)invoice->cache_write_1h,
-              (long long)invoice->output, (long long)invoice->reasoning, invoice->upstream_cost_usd,
-              err.message, err.detail);
-}
-
-/* Charges the call; the amount, or NULL when it is not known yet because the database is away. */
 static const char *settle(struct run *run, const char *status)
 {
-    struct ledger_usage invoice = invoice_of(run);
+    struct charge_call call = charge_call_of(run);
     struct ledger_outcome how = outcome_of(run, status);
-    struct ledger_charge *charge = arena_zalloc(run->call->arena, sizeof *charge);
-    struct err err;
 
-    if (ledger_settle(charge, &run->relay->app->store, run->call->arena, run->call->request_id,
-                      &invoice, &how, &err) == 0)
-        return charge->charge_usd;
-    log_write(LOG_LEVEL_WARN, run->call->request_id, "settled later, from the spool: %s",
-              err.detail);
-    spool(run, &invoice, &how);
-    return NULL;
+    return charge_settle(&call, &run->usage, run->bound.estimate, bound_estimate(run->output_bytes),
+                         &how);
 }
 
 /* Towards the client. */
@@ -249,6 +199,8 @@ static int send_held(struct run *run)
  */
 static int on_content_event(struct run *run, const struct event *event)
 {
+    if (event->kind == EVENT_BEGIN)
+        return 0; /* says nothing to a client */
     if (run->call->request->stream && !run->content) {
         if (!event->content && run->held_count < HELD_EVENTS_MAX && event->kind == EVENT_CHUNK) {
             run->held[run->held_count++] = json_object_get(event->json);

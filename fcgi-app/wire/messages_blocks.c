@@ -220,7 +220,7 @@ static void set_id(struct json_object *block, const char *key, const char *id)
     char text[ID_MAX];
     size_t n = 0;
 
-    for (; id[n] != '\0' && n < sizeof text - 1; n++) {
+    for (; n < sizeof text - 1 && id[n] != '\0'; n++) {
         bool plain = (id[n] >= 'a' && id[n] <= 'z') || (id[n] >= 'A' && id[n] <= 'Z') ||
                      (id[n] >= '0' && id[n] <= '9') || id[n] == '_' || id[n] == '-';
         text[n] = plain ? id[n] : '_';

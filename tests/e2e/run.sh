@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The end-to-end tests: tests/e2e and tests/sdk. `make check` calls this; by hand, arguments go to pytest:
-#   tests/e2e/run.sh tests/e2e/test_money.py -k stream
+# The end-to-end tests: tests/e2e and tests/sdk. `make check` calls this; by hand, arguments go to pytest, which runs in tests/:
+#   tests/e2e/run.sh e2e/test_money.py -k stream
 # AIG_VENV          Python environment with tests/requirements.txt (default: made by tests/env/venv.sh)
 # AIG_SDK_DIR       copy of tests/sdk with its JavaScript packages (default: made by tests/env/node.sh)
 # AIG_E2E_GATEWAY   gateway.fcgi of another build, such as one with sanitizers; its cron programs lie beside it
@@ -41,11 +41,9 @@ export AIG_SDK_DIR
 [ -n "$AIG_SDK_DIR" ] || [ -z "${CI:-}" ] || missing "the JavaScript packages cannot be installed"
 [ -f "${AIG_E2E_GATEWAY:-$top_builddir/gateway.fcgi}" ] || missing "gateway.fcgi is not built"
 
-if [ $# -eq 0 ]; then
-    set -- "$here" "$here/../sdk"
-fi
 PYTHONPATH=$here
 PYTHONDONTWRITEBYTECODE=1
 export PYTHONPATH PYTHONDONTWRITEBYTECODE
-exec "$python" -m pytest -c "$here/pytest.ini" --rootdir "$here/.." -q --tb=short -n "${AIG_E2E_JOBS:-3}" --dist loadfile \
+cd "$here/.." || exit 1
+exec "$python" -m pytest -c "$here/pytest.ini" --rootdir . -q --tb=short -n "${AIG_E2E_JOBS:-3}" --dist loadfile \
     --junitxml "$work/e2e.xml" "$@"

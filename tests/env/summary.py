@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sums up `make check`: the single tests of every program and suite that automake ran, from their .trs and .log files.
 
+Knows the last lines of cmocka and pytest, TAP, and a line `N passed, N failed`; another program counts as one test.
+
 usage: summary.py EXIT-CODE-OF-MAKE BUILD-DIRECTORY
 Prints the failures and `N passed, N failed`; the exit code is 0 only if nothing failed.
 """
@@ -13,6 +15,7 @@ import sys
 
 CMOCKA = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) test", re.M)
 PYTEST = re.compile(r"^=* ?((?:\d+ (?:passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?|rerun)(?:, )?)+) in [\d.]+ ?s", re.M)
+TAP = re.compile(r"^(not ok|ok) \d+(.*)$", re.M)
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
 
 
@@ -29,6 +32,10 @@ def count(text):
                 totals[word] = totals.get(word, 0) + int(number)
         failed = sum(totals.get(word, 0) for word in ("failed", "error", "errors", "xpassed"))
         return (totals.get("passed", 0) + totals.get("xfailed", 0), failed, totals.get("skipped", 0))
+    found = TAP.findall(text)
+    if found:
+        skipped = sum(1 for _, rest in found if "# SKIP" in rest)
+        return (sum(1 for word, _ in found if word == "ok") - skipped, sum(1 for word, _ in found if word == "not ok"), skipped)
     found = PLAIN.findall(text)
     if found:
         return (sum(int(p) for p, _ in found), sum(int(f) for _, f in found), 0)

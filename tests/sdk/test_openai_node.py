@@ -132,7 +132,7 @@ def test_retry(run, account, world, status, case):
 def test_timeout_and_abort(run, account, world):
     for case, values, kind in (("plain", {"timeout": 300}, "APIConnectionTimeoutError"), ("abort", {}, "APIUserAbortError")):
         word = new_word()
-        assert run(case, content=script(word, {"delay": 3600}), **values)["error"]["class"] == kind
+        assert run(case, content=script(word, {"delay": 3600}), warm=True, **values)["error"]["class"] == kind
         assert world.fake.ended(word)[-1]["closed_by_peer"] is True
     account.check()
     assert account.spent() == 0

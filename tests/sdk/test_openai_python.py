@@ -235,9 +235,10 @@ class TestErrors:
     def test_timeout(self, account, world):
         """The client gives up: the call is closed and nothing charged."""
         word = new_word()
-        client = openai.OpenAI(base_url=account.api.url + "/v1", api_key=account.key, max_retries=0, timeout=0.5)
+        client = openai.OpenAI(base_url=account.api.url + "/v1", api_key=account.key, max_retries=0)
+        client.models.list()    # see Api.send_only
         with pytest.raises(openai.APITimeoutError):
-            client.chat.completions.create(model=MODEL, messages=user(script(word, {"delay": 3600})))
+            client.with_options(timeout=0.5).chat.completions.create(model=MODEL, messages=user(script(word, {"delay": 3600})))
         assert world.fake.ended(word)[-1]["closed_by_peer"] is True
         account.check()
         assert account.spent() == 0
@@ -339,6 +340,7 @@ class TestAsync:
         word = new_word()
 
         async def work(client):
+            await client.models.list()    # see Api.send_only
             task = asyncio.create_task(client.chat.completions.create(model=MODEL, messages=user(script(word, {"delay": 3600}))))
             await asyncio.to_thread(world.fake.started, word)
             task.cancel()

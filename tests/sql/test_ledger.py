@@ -465,6 +465,7 @@ def test_late_settlement_takes_only_what_is_left(world):
         assert (end.usd("charge_usd"), end.usd("absorbed_usd")) == (usd("0.002"), usd("0.0085")), scope
         world.check_ledger()
         db.call("set_cap", scope, number, None, "none")
+    assert db.value(f"SELECT SUM(calls) FROM spend_hourly WHERE account_id = {team.payer.account_id}") == "4"
 
 
 def test_extend(world):

@@ -179,8 +179,10 @@ static inline void read_stream(struct session *s, const char *text, size_t len, 
     struct sse_reader sse;
 
     sse_reader_init(&sse);
-    if (sse_reader_feed(&sse, text, cut, on_sse, s) == 0)
-        (void)sse_reader_feed(&sse, text + cut, len - cut, on_sse, s);
+    int rc = sse_reader_feed(&sse, text, cut, on_sse, s);
+    if (rc == 0)
+        rc = sse_reader_feed(&sse, text + cut, len - cut, on_sse, s);
+    assert_int_equal(rc, s->rc);
     sse_reader_fini(&sse);
 }
 

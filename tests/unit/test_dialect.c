@@ -6,6 +6,7 @@
 #include "wire/dialect.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static void test_find(void **state)
@@ -162,7 +163,7 @@ static const char *check(const char *dialect, int64_t choices, const char *text,
     err_clear(err);
     int rc = dialect_check(dialect_find(dialect), &r, "name", err);
     assert_true((rc == 0) == (err->status == 0));
-    strcpy(param, err->param);
+    snprintf(param, sizeof param, "%s", err->param);
     json_object_put(v);
     return param;
 }

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "core/charge.h"
+
+#include "base/log.h"
+#include "core/spool.h"
+
+#include <string.h>
+
+void charge_release(const struct charge_call *call, const struct ledger_outcome *how)
+{
+    struct err err;
+
+    if (ledger_release(&call->app->store, call->arena, call->request_id, how, &err) != 0)
+        log_write(LOG_LEVEL_WARN, call->request_id,
+                  "hold not released, it will expire by itself: %s", err.detail);
+}
+
+static int64_t at_least_zero(int64_t v)
+{
+    return v > 0 ? v : 0;
+}
+
+/* Prompt kinds are taken apart so that none is billed twice. */
+static struct ledger_usage invoice_of(const struct usage *u)
+{
+    struct ledger_usage invoice = {
+        .cached = at_least_zero(u->cached),
+        .cache_write_5m = at_least_zero(u->cache_write_5m),
+        .cache_write_1h = at_least_zero(u->cache_write_1h),
+        .output = at_least_zero(u->completion),
+        .reasoning = at_least_zero(u->reasoning),
+        .estimated = !u->known,
+    };
+
+    invoice.input =
+        at_least_zero(u->prompt - invoice.cached - invoice.cache_write_5m - invoice.cache_write_1h);
+    if (invoice.reasoning > invoice.output)
+        invoice.reasoning = invoice.output;
+    memcpy(invoice.upstream_cost_usd, u->cost_usd, sizeof invoice.upstream_cost_usd);
+    return invoice;
+}
+
+/* A charge that can be lost neither to the database nor to this process: the last resort is the
+ * log, with counts only. */
+static void spool(const struct charge_call *call, const struct ledger_usage *invoice,
+                  const struct ledger_outcome *how)
+{
+    struct err err;
+
+    if (spool_write(call->app->conf->spool_dir, call->request_id, invoice, how, &err) == 0)
+        return;
+    log_write(LOG_LEVEL_ERROR, call->request_id,
+              "SETTLEMENT LOST, enter it by hand: input %lld cached %lld write5m %lld write1h %lld "
+              "output %lld reasoning %lld cost '%s' (%s %s)",
+              (long long)invoice->input, (long long)invoice->cached,
+              (long long)invoice->cache_write_5m, (long long)invoice->cache_write_1h,
+              (long long)invoice->output, (long long)invoice->reasoning, invoice->upstream_cost_usd,
+              err.message, err.detail);
+}
+
+const char *charge_settle(const struct charge_call *call, struct usage *usage,
+                          int64_t prompt_estimate, int64_t completion_estimate,
+                          const struct ledger_outcome *how)
+{
+    struct ledger_charge *charge = arena_zalloc(call->arena, sizeof *charge);
+    struct err err;
+
+    if (!usage->known) {
+        usage->prompt = prompt_estimate;
+        usage->completion = completion_estimate;
+    }
+    struct ledger_usage invoice = invoice_of(usage);
+    if (ledger_settle(charge, &call->app->store, call->arena, call->request_id, &invoice, how,
+                      &err) == 0)
+        return charge->charge_usd;
+    log_write(LOG_LEVEL_WARN, call->request_id, "settled later, from the spool: %s", err.detail);
+    spool(call, &invoice, how);
+    return NULL;
+}
