@@ -57,9 +57,19 @@ find_python() {
     die "python3 is not installed: apt-get install python3"
 }
 
+reconfigure() {
+    ./config.status --recheck && ./config.status
+}
+
+# build run|check
 build() {
     [ -f configure ] || step autoreconf "generating configure" generate
-    [ -f config.status ] || step configure "configuring" ./configure
+    if [ ! -f config.status ]; then
+        step configure "configuring" ./configure
+    elif [ -n "$installed" ] || { [ "$1" = check ] && grep -q '^S\["HAVE_CMOCKA_TRUE"\]="#"' config.status; }; then
+        # what was missing then is there now; the options stay
+        step configure "configuring again" reconfigure
+    fi
     # make brings configure up to date by itself where its sources changed
     step make "building" make -j"$(nproc)" all
 }
@@ -109,7 +119,7 @@ run)
     case $server in apache) package=apache2 ;; *) package=lighttpd ;; esac
     # shellcheck disable=SC2086
     packages_install $packages_build $packages_run $package
-    build
+    build run
     find_python
     exec "$python" -B tests/env/demo.py run --port="$port" --server="$server" $detach
     ;;
@@ -124,7 +134,7 @@ check)
     if ! command -v npm >/dev/null 2>&1; then node="$node npm"; fi
     # shellcheck disable=SC2086
     packages_install $packages_build $packages_run $packages_check $node
-    build
+    build check
     exec sh tests/env/check.sh
     ;;
 esac

@@ -95,7 +95,7 @@ INSERT INTO seed_model (name, kind, owned_by, dialect, context_length, max_outpu
     ('claude-haiku-4-5', 'chat', 'anthropic', 'claude-4.5', 200000, 64000, NULL,
         'tools,vision,json,stream,reasoning', 6000, NULL, NULL,
         'models.dev f3fc6922; genai-prices 47df840a'),
-    ('claude-haiku-5-5', 'chat', 'anthropic', 'claude-sonnet-5.5', 1000000, 128000, NULL,
+    ('claude-haiku-5-5', 'chat', 'anthropic', 'claude-haiku-5.5', 1000000, 128000, NULL,
         'tools,vision,json,stream,reasoning', 6000, NULL, NULL,
         'platform.claude.com haiku-5-5; claudit v1.9.2; prompt > 100000: 0.5/0.05/0.625/2.5'),
     ('gemini-3-pro', 'chat', 'google', 'gemini-3', 1048576, 65536, NULL,

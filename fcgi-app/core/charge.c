@@ -68,8 +68,10 @@ const char *charge_settle(const struct charge_call *call, struct usage *usage,
     struct err err;
 
     if (!usage->known) {
-        usage->prompt = prompt_estimate;
-        usage->completion = completion_estimate;
+        /* Some providers tell the prompt's count at the beginning of a stream already. */
+        usage->prompt = usage->prompt > 0 ? usage->prompt : prompt_estimate;
+        if (usage->completion < completion_estimate)
+            usage->completion = completion_estimate;
     }
     struct ledger_usage invoice = invoice_of(usage);
     if (ledger_settle(charge, &call->app->store, call->arena, call->request_id, &invoice, how,

@@ -25,6 +25,9 @@ enum {
     KEEP_BYTES = 64 * 1024, /* memory that an idle worker keeps of its buffers */
     HEADERS_MAX = 4,
     RETRY_BASE_MS = 50, /* to 100 ms */
+    /* The first byte of a plain answer comes when all of it has been thought out; the SDKs wait for
+       ten minutes. */
+    PLAIN_PATIENCE = 5,
 };
 
 struct relay {
@@ -366,7 +369,9 @@ static void call_upstream(struct run *run)
         .header_count = n,
         .body = buf_span(&run->relay->request),
         .connect_timeout_ms = conf->connect_timeout_ms,
-        .first_byte_timeout_ms = conf->first_byte_timeout_ms,
+        .first_byte_timeout_ms = run->call->request->stream
+                                     ? conf->first_byte_timeout_ms
+                                     : PLAIN_PATIENCE * conf->first_byte_timeout_ms,
         .idle_timeout_ms = conf->idle_timeout_ms,
         .deadline_ms = run->start_ms + conf->max_call_time_ms,
         .tick_ms = TICK_MS,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/timing.h"
+#include "db/conn.h"
 #include "db/txn.h"
 
 #include <errno.h>
@@ -17,6 +18,10 @@
 enum {
     JSON_MAX = 1024 * 1024,
     STEP_LIMIT_MS = 10 * 1000, /* for one step, its waiting included */
+    MANY_TRIES = 3,
+    /* A conflict that took longer was a row that somebody keeps locked: it is not waited for again
+     * where all others wait along. */
+    MANY_LOCKED_MS = 1000,
 };
 
 enum step_state {
@@ -167,6 +172,33 @@ static void hand_out_all(struct step *const batch[], size_t count, enum step_sta
     }
 }
 
+/* DB_FAULT_NONE: it has answered. Like db_run, but gives up earlier on conflicts, as there is
+ * another way. */
+static enum db_fault call_many(struct db_rows *rows, const struct db_combiner *c,
+                               struct arena *arena, const struct db_param *param, size_t count,
+                               int64_t deadline_ms, struct err *err)
+{
+    enum db_fault fault = DB_FAULT_LOST;
+    unsigned losses = 0;
+
+    for (unsigned tries = 0; tries < MANY_TRIES; tries++) {
+        struct db_conn *conn = NULL;
+        if (db_pool_take(&conn, c->pool, deadline_ms, err) != 0)
+            return DB_FAULT_LOST;
+        int64_t start_ms = timing_mono_ms();
+        int rc = db_exec(rows, conn, arena, c->many, param, 1, count, err);
+        fault = rc == 0 ? DB_FAULT_NONE : db_conn_fault(conn);
+        db_pool_give(c->pool, conn);
+        if (fault == DB_FAULT_NONE || fault == DB_FAULT_OTHER || timing_passed(deadline_ms))
+            break;
+        if (fault == DB_FAULT_CONFLICT && timing_mono_ms() - start_ms > MANY_LOCKED_MS)
+            break;
+        if (fault == DB_FAULT_LOST && ++losses == 2)
+            break;
+    }
+    return fault;
+}
+
 /* One CALL for all; states[i] says what became of each step. */
 static void run_many(enum step_state states[], const struct db_combiner *c,
                      struct step *const batch[], size_t count)
@@ -181,18 +213,25 @@ static void run_many(enum step_state states[], const struct db_combiner *c,
     const struct db_param param = db_text(json.data);
     if (buf_failed(&json)) {
         log_write(LOG_LEVEL_ERROR, NULL, "a step of the database is too large to be combined");
-    } else if (db_run(&rows, c->pool, arena, c->many, &param, 1, count, batch[0]->deadline_ms,
-                      &err) == 0) {
+        goto out;
+    }
+    switch (call_many(&rows, c, arena, &param, count, batch[0]->deadline_ms, &err)) {
+    case DB_FAULT_NONE:
         hand_out_all(batch, count, states, &rows);
-    } else if (err.code == ERR_DATABASE) {
+        break;
+    case DB_FAULT_LOST:
         /* It is away: that every step finds that out by itself would only take longer. */
         for (size_t i = 0; i < count; i++) {
             *batch[i]->err = err;
             states[i] = STEP_FAILED;
         }
-    } else {
+        break;
+    case DB_FAULT_CONFLICT:
+    case DB_FAULT_OTHER:
         log_write(LOG_LEVEL_DEBUG, NULL, "%zu steps run one by one: %s", count, err.detail);
+        break;
     }
+out:
     buf_fini(&json);
     arena_free(arena);
 }
@@ -263,8 +302,7 @@ static void wait_turn(struct db_combiner *c, struct step *step)
         if (rc == ETIMEDOUT && step->state == STEP_WAITING) {
             leave_queue(c, step);
             step->state = STEP_FAILED;
-            err_set(step->err, ERR_DATABASE, NULL,
-                    "The database does not answer. Nothing was charged; try again shortly.");
+            err_set(step->err, ERR_DATABASE, NULL, DB_AWAY_MESSAGE);
             err_detail(step->err, "a step waited too long for its turn");
         }
     }

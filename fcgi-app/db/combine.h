@@ -6,7 +6,8 @@
  *
  * The shared procedure answers with a row for each step that it did; what it leaves out, or all if
  * it fails, runs by itself through the single procedure. Steps are idempotent (ids are made by the
- * caller), so that is always safe. Any thread may call these.
+ * caller), so that is always safe. Only when the database is away do all of them fail at once. Any
+ * thread may call these.
  */
 #ifndef AIG_DB_COMBINE_H
 #define AIG_DB_COMBINE_H

@@ -5,14 +5,16 @@
 
 #include "base/log.h"
 #include "wire/completions.h"
+#include "wire/gemini.h"
+#include "wire/messages.h"
 #include "wire/openrouter.h"
+#include "wire/responses.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct format *const formats[] = {
-    &completions_format,
-    &openrouter_format,
+    &completions_format, &responses_format, &messages_format, &gemini_format, &openrouter_format,
 };
 
 const struct format *format_find(const char *name)

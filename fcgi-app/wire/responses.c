@@ -5,18 +5,13 @@
 
 #include "wire/completions.h"
 #include "wire/responses_failure.h"
-#include "wire/responses_input.h"
 #include "wire/responses_request.h"
+#include "wire/responses_thoughts.h"
+#include "wire/responses_usage.h"
 
 #include <string.h>
 
-enum {
-    CALLS_MAX = 1024,
-    THOUGHTS_BYTES_MAX = 8 * 1024 * 1024, /* of one answer: above it, none is offered */
-};
-
-/* Far above any real count; keeps sums in range. */
-static const int64_t count_max = (int64_t)1 << 50;
+enum { CALLS_MAX = 1024 };
 
 /* A call that has begun. */
 struct call {
@@ -24,14 +19,6 @@ struct call {
     int64_t item;   /* the provider's index among all items */
     int64_t number; /* among the calls */
     bool has_arguments;
-};
-
-/* An item of reasoning as it will be offered for the next turn. */
-struct thought {
-    struct thought *next;
-    int64_t position;
-    struct span id;
-    struct span data;
 };
 
 /* What reading an answer has to remember; the format's state. */
@@ -44,9 +31,7 @@ struct state {
     bool has_summary;
     int64_t summary_item;
     int64_t summary_part;
-    struct thought *thoughts;
-    struct thought **thoughts_end;
-    size_t thoughts_bytes;
+    struct responses_thoughts thoughts;
     bool began;
     bool done;
 };
@@ -75,11 +60,6 @@ static int member_text(struct span *out, const struct reading *r, struct json_ob
     return 0;
 }
 
-static struct span keep(struct reading *r, struct span s)
-{
-    return (struct span){arena_strndup(r->reader->arena, s.ptr, s.len), s.len};
-}
-
 static int begin(struct reading *r, const char *id)
 {
     if (r->state->began)
@@ -104,31 +84,14 @@ static int emit_text(struct reading *r, enum event_kind kind, struct span text)
                .kind = kind, .content = true, .output_bytes = (int64_t)text.len, .text = text});
 }
 
-/* Usage. */
-
-static bool read_count(int64_t *out, struct json_object *obj, const char *key, int64_t max)
-{
-    int64_t v = jsonx_i64(obj, key, -1);
-
-    *out = v < 0 ? 0 : v < max ? v : max;
-    return v >= 0;
-}
-
 static int emit_usage(struct reading *r, struct json_object *json)
 {
-    struct json_object *input = jsonx_object(json, "input_tokens_details");
-    struct json_object *output = jsonx_object(json, "output_tokens_details");
-    struct usage u = {.known = false};
+    struct usage usage;
 
     if (json == NULL)
         return 0;
-    bool has_input = read_count(&u.prompt, json, "input_tokens", count_max);
-    bool has_output = read_count(&u.completion, json, "output_tokens", count_max);
-    u.known = has_input && has_output;
-    read_count(&u.cached, input, "cached_tokens", u.prompt);
-    read_count(&u.cache_write_5m, input, "cache_write_tokens", u.prompt - u.cached);
-    read_count(&u.reasoning, output, "reasoning_tokens", u.completion);
-    return emit(r, &(struct event){.kind = EVENT_USAGE, .usage = &u});
+    responses_read_usage(&usage, json);
+    return emit(r, &(struct event){.kind = EVENT_USAGE, .usage = &usage});
 }
 
 /* Text. */
@@ -176,29 +139,21 @@ static int take_summary(struct reading *r, int64_t item, int64_t part, struct sp
 
 static int read_message(struct reading *r, int64_t item, struct json_object *json)
 {
-    static const struct {
-        const char *type;
-        const char *member;
-        enum event_kind kind;
-    } parts[] = {{"output_text", "text", EVENT_TEXT}, {"refusal", "refusal", EVENT_REFUSAL}};
     struct json_object *content = jsonx_array(json, "content");
     size_t count = content != NULL ? json_object_array_length(content) : 0;
+    int rc = 0;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && rc == 0; i++) {
         struct json_object *part = json_object_array_get_idx(content, i);
-        const char *type = jsonx_str(part, "type", "");
-        for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
-            struct span text;
-            if (strcmp(parts[k].type, type) != 0)
-                continue;
-            if (member_text(&text, r, part, parts[k].member) != 0)
-                return -1;
-            int rc = take_text(r, parts[k].kind, item, text);
-            if (rc != 0)
-                return rc;
-        }
+        bool refusal = strcmp(jsonx_str(part, "type", ""), "refusal") == 0;
+        struct span text;
+        if (!refusal && strcmp(jsonx_str(part, "type", ""), "output_text") != 0)
+            continue;
+        if (member_text(&text, r, part, refusal ? "refusal" : "text") != 0)
+            return -1;
+        rc = take_text(r, refusal ? EVENT_REFUSAL : EVENT_TEXT, item, text);
     }
-    return 0;
+    return rc;
 }
 
 /* Calls. */
@@ -279,7 +234,7 @@ static int read_call(struct reading *r, int64_t item, struct json_object *json)
     return rc != 0 ? rc : take_whole_arguments(r, c, json);
 }
 
-/* Reasoning to be carried back. */
+/* Reasoning. */
 
 static int keep_thought(struct reading *r, struct json_object *json)
 {
@@ -290,41 +245,16 @@ static int keep_thought(struct reading *r, struct json_object *json)
     if (member_text(&data, r, json, "encrypted_content") != 0 ||
         member_text(&id, r, json, "id") != 0)
         return -1;
-    int64_t position = s->position++;
-    s->thoughts_bytes += data.len;
-    if (data.len == 0 || s->thoughts_bytes > THOUGHTS_BYTES_MAX)
-        return 0;
-    struct thought *t = arena_zalloc(r->reader->arena, sizeof *t);
-    *t = (struct thought){.position = position, .id = keep(r, id), .data = keep(r, data)};
-    if (s->thoughts_end == NULL)
-        s->thoughts_end = &s->thoughts;
-    *s->thoughts_end = t;
-    s->thoughts_end = &t->next;
+    responses_thoughts_keep(&s->thoughts, r->reader->arena, s->position++, id, data);
     return 0;
-}
-
-static struct json_object *thought_json(const struct thought *t)
-{
-    struct json_object *detail = json_object_new_object();
-
-    jsonx_set_str(detail, "type", "reasoning.encrypted");
-    jsonx_set_strn(detail, "data", t->data.ptr, t->data.len);
-    if (t->id.len > 0)
-        jsonx_set_strn(detail, "id", t->id.ptr, t->id.len);
-    jsonx_set_str(detail, "format", RESPONSES_REASONING_FORMAT);
-    jsonx_set_i64(detail, "index", t->position);
-    return detail;
 }
 
 static int emit_thoughts(struct reading *r)
 {
-    const struct state *s = r->state;
+    struct json_object *details = responses_thoughts_json(&r->state->thoughts);
 
-    if (s->thoughts == NULL || s->thoughts_bytes > THOUGHTS_BYTES_MAX)
+    if (details == NULL)
         return 0;
-    struct json_object *details = json_object_new_array();
-    for (const struct thought *t = s->thoughts; t != NULL; t = t->next)
-        json_object_array_add(details, thought_json(t));
     int rc = emit(r, &(struct event){.kind = EVENT_REASONING_STATE, .json = details});
     json_object_put(details);
     return rc;
@@ -449,22 +379,23 @@ static int on_item_done(struct reading *r, struct json_object *event)
     return read_item(r, index, item);
 }
 
-static int on_text(struct reading *r, struct json_object *event)
+static int take_delta(struct reading *r, struct json_object *event, enum event_kind kind)
 {
     struct span text;
 
     if (member_text(&text, r, event, "delta") != 0)
         return -1;
-    return take_text(r, EVENT_TEXT, item_index(event), text);
+    return take_text(r, kind, item_index(event), text);
+}
+
+static int on_text(struct reading *r, struct json_object *event)
+{
+    return take_delta(r, event, EVENT_TEXT);
 }
 
 static int on_refusal(struct reading *r, struct json_object *event)
 {
-    struct span text;
-
-    if (member_text(&text, r, event, "delta") != 0)
-        return -1;
-    return take_text(r, EVENT_REFUSAL, item_index(event), text);
+    return take_delta(r, event, EVENT_REFUSAL);
 }
 
 static int on_summary(struct reading *r, struct json_object *event)
@@ -505,15 +436,11 @@ static int on_incomplete(struct reading *r, struct json_object *event)
     return finish(r, jsonx_object(event, "response"), false);
 }
 
-static int on_failed(struct reading *r, struct json_object *event)
+/* The error stands in the response, in the event or in a member of it. */
+static int on_failure(struct reading *r, struct json_object *event)
 {
-    return responses_hidden_failure(r->err, jsonx_object(jsonx_object(event, "response"), "error"));
-}
-
-/* The error stands in the event or in a member of it. */
-static int on_error(struct reading *r, struct json_object *event)
-{
-    struct json_object *error = jsonx_object(event, "error");
+    struct json_object *response = jsonx_object(event, "response");
+    struct json_object *error = jsonx_object(response != NULL ? response : event, "error");
 
     return responses_hidden_failure(r->err, error != NULL ? error : event);
 }
@@ -533,8 +460,8 @@ static const struct {
     {"response.created", on_created},
     {"response.completed", on_completed},
     {"response.incomplete", on_incomplete},
-    {"response.failed", on_failed},
-    {"error", on_error},
+    {"response.failed", on_failure},
+    {"error", on_failure},
 };
 
 static int read_event(struct format_reader *reader, struct span data, event_fn *fn, void *arg,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Token counts of one call as every provider's are normalised to: prompt includes what was read
- * from or written to a cache, completion includes reasoning. A count that a provider did not send
- * is 0 with `known` false; a reported zero is a zero.
+ * from or written to a cache, completion includes reasoning. Until a provider has sent the final
+ * counts `known` is false; after that a zero is a reported zero.
  */
 #ifndef AIG_USAGE_H
 #define AIG_USAGE_H

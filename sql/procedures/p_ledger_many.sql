@@ -20,7 +20,7 @@ COMMENT 'Ledger: ledger_authorize for many calls at once, as far as they need no
 many: BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_day DATE DEFAULT v_now;
-    DECLARE v_keys, v_members, v_teams, v_accounts INT UNSIGNED;
+    DECLARE v_new, v_known, v_keys, v_members, v_teams, v_accounts INT UNSIGNED;
     DECLARE v_fits BOOLEAN;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
@@ -76,11 +76,21 @@ many: BEGIN
         ) r
     ) w
     WHERE ROUND((w.bound * w.in_usd + w.answer * w.choices * w.out_usd) * 0.000001 * (1 + w.markup), 9) <= w.room;
+    SET v_new = ROW_COUNT();
 
-    SELECT COUNT(DISTINCT h.key_id), COUNT(DISTINCT h.member_id), COUNT(DISTINCT h.team_id), COUNT(DISTINCT h.account_id)
-    INTO v_keys, v_members, v_teams, v_accounts
+    -- Were one of the holds older, because its step is repeated but would be refused now, the updates would count it
+    -- once more. A hold of nothing changes no row but the key's.
+    SELECT COUNT(*), COUNT(DISTINCT h.key_id), COUNT(DISTINCT IF(h.hold_usd > 0, h.member_id, NULL)),
+        COUNT(DISTINCT IF(h.hold_usd > 0, h.team_id, NULL)), COUNT(DISTINCT IF(h.hold_usd > 0, h.account_id, NULL))
+    INTO v_known, v_keys, v_members, v_teams, v_accounts
     FROM JSON_TABLE(p_steps, '$[*]' COLUMNS (id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]')) s
         STRAIGHT_JOIN hold h ON h.id = s.id;
+
+    IF v_known <> v_new THEN
+        ROLLBACK;
+        SELECT NULL AS request_id FROM DUAL WHERE FALSE;
+        LEAVE many;
+    END IF;
 
     UPDATE (
             SELECT h.key_id, SUM(h.hold_usd) AS usd
@@ -216,6 +226,9 @@ many: BEGIN
         ) r
             STRAIGHT_JOIN price p ON p.id = r.price_id
     ) c;
+    IF ROW_COUNT() <> JSON_LENGTH(p_steps) THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'ledger_settle_many: a price version is missing';
+    END IF;
 
     INSERT INTO ledger (account_id, kind, amount_usd, reference, usage_at, created_at)
     SELECT u.account_id, 'charge', -u.charge_usd, u.request_id, u.created_at, v_now

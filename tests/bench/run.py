@@ -3,8 +3,9 @@
 """Measures the gateway and prints tables: what a call costs beside the same call to the upstream and beside a FastCGI program that does
 nothing (null.c), how late the events of a stream arrive, and what a thousand streams at once take.
 
-    make bench                      everything, about five minutes; make bench BENCHFLAGS=--quick: about one and a half
-    tests/bench/run.py --build=DIR [--quick] [--only=latency,rate,stream,streams]
+    make bench                              everything, about four minutes
+    make bench BENCHFLAGS=--quick           one short round of everything, about one minute
+    tests/bench/run.py --build=DIR --only=latency,rate,stream,streams
 
 All runs on this machine: MariaDB, gateway, lighttpd, upstream and the load share its cores, so ratios within one run mean more than
 figures. Times are never asserted; the exit status is 1 only when the ledger does not agree with what was answered. Needs what `make bench`
@@ -19,6 +20,7 @@ import platform
 import re
 import resource
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -38,6 +40,7 @@ ACCOUNTS = 100
 STREAMS = 1000
 THREADS = 256
 STREAM_THREADS = 1100
+LOAD_LIMIT_S = 120
 PARTS = ("latency", "rate", "stream", "streams")
 TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 
@@ -106,15 +109,14 @@ def fsync_us(directory):
 # --- Tables ------------------------------------------------------------------------------------------
 
 
-def table(title, heads, rows, notes=()):
+def table(title, heads, rows, notes=(), left=(0,)):
+    """A Markdown table; the columns in `left` are texts."""
     rows = [[str(c) for c in row] for row in rows]
-    widths = [max(len(str(r[i])) for r in [heads] + rows) for i in range(len(heads))]
-    line = lambda cells: "| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))) + " |"
+    widths = [max(len(r[i]) for r in [heads] + rows) for i in range(len(heads))]
+    rule = ["-" * (w + 1) + ("-" if i in left else ":") for i, w in enumerate(widths)]
+    lines = ["| " + " | ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))) + " |" for row in [heads] + rows]
     print(f"\n### {title}\n")
-    print(line(heads))
-    print("|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|")
-    for row in rows:
-        print(line(row))
+    print("\n".join([lines[0], "|" + "|".join(rule) + "|"] + lines[1:]))
     if notes:
         print()
     for note in notes:
@@ -266,9 +268,15 @@ class Bench:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         if sampler:
             sampler.start()
-        text = process.communicate()[0]
-        if sampler:
-            sampler.stop()
+        try:
+            text = process.communicate(timeout=LOAD_LIMIT_S)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise StackError(f"{' '.join(command)} did not end within {LOAD_LIMIT_S} s") from None
+        finally:
+            if sampler:
+                sampler.stop()
         seconds, busy = time.monotonic() - start, busy_us() - busy
         if process.returncode:
             raise StackError(f"{' '.join(command)} ended with status {process.returncode}")
@@ -305,15 +313,16 @@ class Bench:
         rows = [
             ("machine", f"{cpu[1] if cpu else platform.processor()}, {os.cpu_count()} cores; load generator and upstream on the same cores"),
             ("system", f"{system[1] if system else '?'}, Linux {platform.release()}"),
-            ("versions", f"MariaDB {v['version']}, {first_line(find_program('lighttpd'), '-v').split(' (')[0]}, {first_line('curl', '--version').split(' (')[0]}"),
+            ("versions", ", ".join(("MariaDB " + v["version"], first_line(find_program("lighttpd"), "-v").split(" (")[0],
+                                    first_line("curl", "--version").split(" (")[0]))),
             ("build", f"CFLAGS {flags[1] if flags else '?'}"),
             ("database", f"innodb_flush_log_at_trx_commit={v['innodb_flush_log_at_trx_commit']}, log_bin={v['log_bin']}, "
                          f"buffer pool {int(v['innodb_buffer_pool_size']) >> 20} MiB, innodb_flush_method={v['innodb_flush_method']}; "
-                         f"{first_line('stat', '-f', '-c', '%T', str(data))}, fdatasync {fsync_us(data):.0f} us"),
+                         f"{first_line('findmnt', '-n', '-o', 'FSTYPE', '-T', str(data))}, fdatasync {fsync_us(data):.0f} us"),
             ("gateway", f"{THREADS} threads, db_pool default, behind lighttpd; model {MODEL}"),
             ("other work", f"{100 * used_share():.0f} % of the machine before the measurement"),
         ]
-        table("Conditions", ("what", "value"), rows)
+        table("Conditions", ("what", "value"), rows, left=(0, 1))
 
     def latency(self):
         seconds, number = (1.5, 1) if self.options.quick else (2, 4)
@@ -321,12 +330,13 @@ class Bench:
         self.load(self.hot, 1, 0.5)
         cells = self.rounds(number, [(t, lambda t=t: self.load(t, 1, seconds)) for t in targets])
         base = cells[self.direct]
+        b50, b99 = base.value("whole", "p50_us"), base.value("whole", "p99_us")
         rows = []
         for t in targets:
             c = cells[t]
             p50, p99 = c.value("whole", "p50_us"), c.value("whole", "p99_us")
-            b50, b99 = base.value("whole", "p50_us"), base.value("whole", "p99_us")
-            rows.append((t.name, ms(p50), ms(p99)) + (("", "", "") if c is base else (ms(p50 - b50), ms(p99 - b99), f"{p50 / b50:.1f}")) + (c.errors(),))
+            added = ("", "", "") if c is base else (ms(p50 - b50), ms(p99 - b99), f"{p50 / b50:.1f}")
+            rows.append((t.name, ms(p50), ms(p99), *added, c.errors()))
         added = cells[self.hot].value("whole", "p50_us") - base.value("whole", "p50_us")
         table("Latency at 1 client, ms", ("", "p50", "p99", "added p50", "added p99", "p50 / direct", "errors"), rows,
               [f"Goal: added p50 of a paid call below 1 ms; it is {ms(added)} ms."])
@@ -349,7 +359,8 @@ class Bench:
         for (n, t), c in cells.items():
             each = [c.cpu(name) for name in names]
             null = sum(cells[n, self.nothing].cpu(name) for name in names)
-            rows.append([f"{n} clients, {t.name}"] + [f"{v:.0f}" for v in each] + [f"{sum(each):.0f}", f"{null / sum(each):.3f}", f"{100 * c.others():.0f} %"])
+            rows.append((f"{n} clients, {t.name}", *(f"{v:.0f}" for v in each), f"{sum(each):.0f}", f"{null / sum(each):.3f}",
+                         f"{100 * c.others():.0f} %"))
         table("CPU time a request, microseconds", ("",) + names + ("sum", "null / sum", "others"), rows,
               ["null / sum: the ratio of the rates if CPU time alone decided. others: share of the machine that went to other processes and",
                "the kernel's own threads; the more it is, the less the figures say."])
@@ -382,8 +393,8 @@ class Bench:
         sampler = RssSampler(app, server)
         r = self.load(self.spread, STREAMS, 1, warmup=0, sampler=sampler, stream=1, events=events, interval_ms=100, once=1, ramp_ms=ramp)
         total = r["event"]["count"]
-        rows = [(name, f"{i / 1024:.1f}", f"{p / 1024:.1f}", f"{(p - i) / STREAMS:.1f}", goal, f"{r['cpu'][process] / max(1, total):.1f}")
-                for name, process, i, p, goal in (("app", "app", idle[0], sampler.peak[0], "64"), ("lighttpd", "lighttpd", idle[1], sampler.peak[1], ""))]
+        rows = [(name, f"{before / 1024:.1f}", f"{peak / 1024:.1f}", f"{(peak - before) / STREAMS:.1f}", goal, f"{r['cpu'][name] / max(1, total):.1f}")
+                for name, before, peak, goal in zip(("app", "lighttpd"), idle, sampler.peak, ("64", ""))]
         table(f"{STREAMS} streams at once, 10 events/s each, one process, {STREAM_THREADS} threads",
               ("", "RSS idle MiB", "RSS with streams MiB", "KiB a stream", "goal", "CPU us an event"), rows,
               [f"Streams complete {r['ok']}, wrong {r['wrong']}, refused {r['failed']}, lost {r['lost']}; {total} of {STREAMS * events} events; "
@@ -405,7 +416,8 @@ class Bench:
         a = self.answered
         uncertain = a["wrong"] + a["lost"]
         for _ in range(50):
-            counts = self.stack.sql("SELECT (SELECT COUNT(*) FROM usage_log WHERE status = 'ok') AS ok, (SELECT COUNT(*) FROM hold WHERE state = 'open') AS open")[0]
+            counts = self.stack.sql("SELECT (SELECT COUNT(*) FROM usage_log WHERE status = 'ok') AS ok, "
+                                    "(SELECT COUNT(*) FROM hold WHERE state = 'open') AS open")[0]
             if int(counts["open"]) == 0:
                 break
             time.sleep(0.1)
@@ -415,7 +427,8 @@ class Bench:
         good = a["ok"] <= rows <= a["ok"] + uncertain and not broken and not int(counts["open"]) and not spooled
         table("The ledger afterwards", ("answered calls", "usage rows with status ok", "errors", "open holds", "spooled", "rows of v_ledger_check"),
               [(a["ok"], rows, a["failed"] + uncertain, counts["open"], spooled, len(broken))],
-              ["Nothing is lost." if good else "SOMETHING IS LOST: these must agree, and there must be no open hold, no spooled settlement and no such row."])
+              ["Nothing is lost." if good else
+               "SOMETHING IS LOST: the two counts must agree, and there must be no open hold, no spooled settlement and no such row."])
         for row in broken[:10]:
             print(row)
         return good
@@ -450,7 +463,8 @@ class RssSampler:
 
 def main():
     parser = argparse.ArgumentParser(description="Measures the gateway and prints tables.")
-    parser.add_argument("--build", default=os.environ.get("top_builddir", str(HERE.parents[1])), help="where `make bench` built (default: the source tree)")
+    parser.add_argument("--build", default=os.environ.get("top_builddir", str(HERE.parents[1])),
+                        help="where `make bench` built (default: the source tree)")
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, of " + ", ".join(PARTS))
     options = parser.parse_args()
@@ -458,6 +472,7 @@ def main():
     if set(options.only) - set(PARTS):
         parser.error("--only takes " + ", ".join(PARTS))
     bench = Bench(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
     try:
         good = bench.run()

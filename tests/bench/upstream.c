@@ -5,7 +5,7 @@
  * `metadata.interval_ms` apart, the first one at once, and the content of each is the
  * CLOCK_MONOTONIC time in ns at which it was sent. For measurements only; tests use tests/upstream.
  *
- * Listens on 127.0.0.1, prints "port N" and runs until it is killed.
+ * Listens on 127.0.0.1, prints "port N" and runs until it is killed or its parent ends.
  */
 #include "base/base.h"
 
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -202,6 +203,7 @@ int main(void)
     unsigned port = 0;
 
     signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);

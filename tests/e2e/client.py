@@ -159,19 +159,15 @@ class Api:
         return Stream(*self.open("POST", "/v1/chat/completions", chat_body(content, **fields), headers))
 
     def send_only(self, path, content, **fields):
-        """Sends a chat request and reads nothing; the socket. Another request goes before it: lighttpd (1.4.69) does not watch a client
-        whose first request is there when it accepts, so that its leaving shows only once something is written to it."""
-        body = json.dumps(chat_body(content, **fields)).encode()
-        head = f"Host: x\r\nAuthorization: Bearer {self.key}\r\n"
+        """Sends a chat request and reads nothing; the socket.
+
+        lighttpd (1.4.69) does not watch a client whose request is there already when it accepts the connection: its leaving shows
+        only once something is written to it. So the request comes after another connection, made later, has been served."""
         sock = self.connect()
-        sock.sendall(f"GET {self.mount}/v1/health HTTP/1.1\r\n{head}\r\n".encode())
-        answer = b""
-        while not answer.endswith(b"}\n"):
-            piece = sock.recv(65536)
-            assert piece, answer
-            answer += piece
-        sock.sendall(f"POST {self.mount}{path} HTTP/1.1\r\n{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-                     + body)
+        assert self.get("/v1/health").status == 200
+        body = json.dumps(chat_body(content, **fields)).encode()
+        sock.sendall(f"POST {self.mount}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.key}\r\n"
+                     f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         return sock
 
     def raw(self, data, close_write=False):

@@ -19,7 +19,7 @@ if [ -f tests/sdk/package-lock.json ]; then
     if directory=$(sh tests/env/node.sh run); then say "$directory"; else say "missing"; fi
 fi
 printf 'building the tests ... '
-if ! make -j"$(nproc)" check TESTS= >run/log/check-build.log 2>&1; then
+if ! make -j"$(nproc)" --no-print-directory check TESTS= >run/log/check-build.log 2>&1; then
     say "failed"
     tail -n 15 run/log/check-build.log >&2
     echo "autogen.sh: the tests do not build; see run/log/check-build.log" >&2
@@ -28,7 +28,7 @@ if ! make -j"$(nproc)" check TESTS= >run/log/check-build.log 2>&1; then
 fi
 say "done"
 # automake's own summary is on the screen; the details are in each test's .log
-make check
+make -s --no-print-directory check
 status=$?
 for python in /usr/bin/python3 python3; do
     command -v "$python" >/dev/null 2>&1 && break

@@ -39,8 +39,9 @@ done
 SCRIPT
 }
 
-# packages_install PACKAGE...
+# packages_install PACKAGE...: `installed` says which were missing.
 packages_install() {
+    installed=
     command -v dpkg-query >/dev/null 2>&1 || return 0
     missing=$(packages_missing "$@")
     missing=${missing% }
@@ -55,4 +56,5 @@ packages_install() {
     fi
     # shellcheck disable=SC2086
     step packages "installing $missing" packages_without_services $missing
+    installed=$missing
 }

@@ -95,7 +95,6 @@ const cases = {
 };
 
 try {
-  if (input.warm) await client.models.list({ timeout: 60000 }); // on the same connection (see Api.send_only in tests/e2e/client.py)
   console.log(JSON.stringify(await cases[process.argv[2]]()));
 } catch (error) {
   console.log(JSON.stringify({ error: shown(error) }));

@@ -130,12 +130,13 @@ def test_retry(run, account, world, status, case):
 
 
 def test_timeout_and_abort(run, account, world):
+    """The client gives up. The gateway may only notice when it answers (see Api.send_only), so the provider answers in the end."""
     for case, values, kind in (("plain", {"timeout": 300}, "APIConnectionTimeoutError"), ("abort", {}, "APIUserAbortError")):
         word = new_word()
-        assert run(case, content=script(word, {"delay": 3600}), warm=True, **values)["error"]["class"] == kind
-        assert world.fake.ended(word)[-1]["closed_by_peer"] is True
+        assert run(case, content=script(word, {"delay": 1.5}), **values)["error"]["class"] == kind
+        world.fake.ended(word)
     account.check()
-    assert account.spent() == 0
+    assert len(world.db.rows("SELECT * FROM usage_log WHERE account_id = %s AND status IN ('ok', 'client_gone')", account.id)) == 2
 
 
 def test_leaving_a_stream(run, account, world):

@@ -5,6 +5,8 @@
 #ifndef AIG_TEST_RESPONSES_SESSION_H
 #define AIG_TEST_RESPONSES_SESSION_H
 
+#include "base/base.h"
+
 #include "base/sse.h"
 #include "unit.h"
 #include "wire/responses.h"

@@ -435,6 +435,20 @@ static const struct stream_case stream_cases[] = {
             "\"format\":\"anthropic-claude-v1\",\"index\":2},"
             "{\"type\":\"reasoning.text\",\"text\":\"\",\"signature\":\"s2\","
             "\"format\":\"anthropic-claude-v1\",\"index\":3}]\nF2\nD\n"},
+    {.name = "positions count all text as one block: a client gives it back as one",
+     .events = {START, BLOCK(0, "'text','text':'x'"), CLOSE(0),
+                BLOCK(1, "'redacted_thinking','data':'d'"), CLOSE(1), BLOCK(2, "'text','text':'y'"),
+                CLOSE(2), BLOCK(3, "'redacted_thinking','data':'e'"), CLOSE(3),
+                BLOCK(4, "'tool_use','id':'a','name':'f'"), CLOSE(4), END("tool_use"), STOP},
+     .log = "Bm1\nT0:x\nT0:y\nC0:a f\nA0:{}\n"
+            "S[{\"type\":\"reasoning.encrypted\",\"data\":\"d\","
+            "\"format\":\"anthropic-claude-v1\",\"index\":1},"
+            "{\"type\":\"reasoning.encrypted\",\"data\":\"e\","
+            "\"format\":\"anthropic-claude-v1\",\"index\":2}]\nF2\nD\n"},
+    {.name = "calls that are never closed end in their order",
+     .events = {START, BLOCK(0, "'tool_use','id':'a','name':'f'"),
+                BLOCK(1, "'tool_use','id':'b','name':'g'"), END("tool_use"), STOP},
+     .log = "Bm1\nC0:a f\nC1:b g\nA0:{}\nA1:{}\nF2\nD\n"},
     {.name = "no state without a signature",
      .events = {START, BLOCK(0, "'thinking','thinking':'t'"), CLOSE(0), END("end_turn"), STOP},
      .log = "Bm1\nR0:t\nF0\nD\n"},
@@ -467,6 +481,12 @@ static const struct stream_case stream_cases[] = {
                 "'input_tokens':0,'cache_creation_input_tokens':7,'output_tokens':0}}",
                 STOP},
      .log = "Bm1\nU1 7 0 7 0 0 0\nF0\nD\n"},
+    {.name = "counts without that of the answer",
+     .events = {START,
+                "{'type':'message_delta','delta':{'stop_reason':'end_turn'},'usage':{"
+                "'input_tokens':3}}",
+                STOP},
+     .log = "Bm1\nU0 3 0 0 0 0 0\nF0\nD\n"},
     {.name = "counts that cannot be",
      .events = {START,
                 "{'type':'message_delta','delta':{'stop_reason':'end_turn'},'usage':{"

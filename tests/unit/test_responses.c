@@ -322,7 +322,7 @@ struct stream_case {
     EVENT("error", ",\"code\":\"" code "\",\"message\":\"" message "\",\"param\":null")
 #define FAILED(code)                                                                               \
     EVENT("response.failed", ",\"response\":{\"error\":{\"code\":\"" code "\",\"message\":\"m\"}"  \
-                                                                          "}")
+                             "}")
 
 static const struct stream_case stream_cases[] = {
     {CREATED COMPLETED, "begin r\nfinish 0\ndone\n", 0},
