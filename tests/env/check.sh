@@ -30,8 +30,12 @@ say "done"
 # automake's own summary is on the screen; the details are in each test's .log
 make -s --no-print-directory check
 status=$?
+# The same once more with sanitizers: memory and undefined behaviour, then threads.
+for kind in address,undefined thread; do
+    sh tests/env/sanitize.sh "$kind" || status=1
+done
 for python in /usr/bin/python3 python3; do
     command -v "$python" >/dev/null 2>&1 && break
 done
-say "make check took $(($(date +%s) - begin)) s"
+say "all of it took $(($(date +%s) - begin)) s"
 "$python" -B tests/env/summary.py "$status" .

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "core/route.h"
+#include "unit.h"
+
+#include <string.h>
+
+static struct conf conf_all(void)
+{
+    struct conf conf;
+
+    memset(&conf, 0, sizeof conf);
+    for (size_t i = 0; i < PROVIDER__COUNT; i++) {
+        conf.url[i] = conf_provider_name((enum conf_provider)i);
+        conf.key[i] = "key";
+    }
+    return conf;
+}
+
+static const struct catalog_model chat_model = {
+    .name = "m",
+    .kind = KIND_CHAT,
+    .routes =
+        {
+            {.api = API_OPENAI, .upstream_model = "first", .price_model_id = 1},
+            {.api = API_OPENROUTER, .upstream_model = "second", .price_model_id = 2},
+            {.api = API_OPENROUTER, .upstream_model = "third", .price_model_id = 3},
+        },
+    .route_count = 3,
+};
+
+static void test_all_routes(void **state)
+{
+    (void)state;
+    struct conf conf = conf_all();
+    struct route_list list;
+    struct err err;
+
+    assert_int_equal(route_choose(&list, &chat_model, KIND_CHAT, &conf, &err), 0);
+    assert_int_equal(list.count, 3);
+    assert_string_equal(list.routes[0].format->name, "openai");
+    assert_string_equal(list.routes[0].base_url, "openai");
+    assert_string_equal(list.routes[0].key, "key");
+    assert_string_equal(list.routes[0].upstream_model, "first");
+    assert_int_equal(list.routes[0].price_model_id, 1);
+    assert_string_equal(list.routes[1].format->name, "openrouter");
+    assert_string_equal(list.routes[2].upstream_model, "third");
+    assert_int_equal(list.routes[2].price_model_id, 3);
+}
+
+/* A hedge that cannot be called is left out; the first route must be callable. */
+static void test_without_key(void **state)
+{
+    (void)state;
+    struct conf conf = conf_all();
+    struct route_list list;
+    struct err err;
+
+    conf.key[PROVIDER_OPENROUTER] = NULL;
+    assert_int_equal(route_choose(&list, &chat_model, KIND_CHAT, &conf, &err), 0);
+    assert_int_equal(list.count, 1);
+    conf = conf_all();
+    conf.key[PROVIDER_OPENAI] = NULL;
+    assert_int_equal(route_choose(&list, &chat_model, KIND_CHAT, &conf, &err), -1);
+    assert_int_equal(err.code, ERR_UPSTREAM_AUTH);
+    assert_int_equal(err.status, 502);
+    assert_non_null(strstr(err.detail, "openai_key"));
+}
+
+static void test_kinds(void **state)
+{
+    (void)state;
+    static const enum catalog_kind kinds[] = {KIND_CHAT,  KIND_EMBEDDING, KIND_IMAGE,
+                                              KIND_VIDEO, KIND_MUSIC,     KIND_SPEECH};
+    struct conf conf = conf_all();
+    struct route_list list;
+    struct err err;
+
+    for (size_t i = 1; i < ARRAY_LEN(kinds); i++) {
+        struct catalog_model model = chat_model;
+        model.kind = kinds[i];
+        assert_int_equal(route_choose(&list, &model, KIND_CHAT, &conf, &err), -1);
+        assert_int_equal(err.status, 400);
+        assert_string_equal(err.param, "model");
+        assert_non_null(strstr(err.message, kinds[i] == KIND_EMBEDDING ? "/v1/embeddings" : "jobs"));
+    }
+}
+
+static void test_not_callable(void **state)
+{
+    (void)state;
+    struct catalog_model model = chat_model;
+    struct conf conf = conf_all();
+    struct route_list list;
+    struct err err;
+
+    model.route_count = 0;
+    assert_int_equal(route_choose(&list, &model, KIND_CHAT, &conf, &err), -1);
+    assert_int_equal(err.code, ERR_MODEL_NOT_FOUND);
+    model.route_count = 1;
+    model.routes[0].api = API_OTHER;
+    assert_int_equal(route_choose(&list, &model, KIND_CHAT, &conf, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_IMPLEMENTED);
+    assert_int_equal(err.status, 501);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(route_api_name(API_OPENAI), "openai");
+    assert_string_equal(route_api_name(API_OPENAI_RESPONSES), "openai-responses");
+    assert_string_equal(route_api_name(API_ANTHROPIC), "anthropic");
+    assert_string_equal(route_api_name(API_GOOGLE), "google");
+    assert_string_equal(route_api_name(API_OPENROUTER), "openrouter");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_routes),   cmocka_unit_test(test_without_key),
+        cmocka_unit_test(test_kinds),        cmocka_unit_test(test_not_callable),
+        cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
