@@ -42,6 +42,7 @@ int router_find(struct router_match *out, const char **allow, const struct route
             continue;
         if (strcmp(routes[i].method, method) == 0 || strcmp(routes[i].method, "*") == 0) {
             *out = m;
+            *allow = NULL;
             return 0;
         }
         *allow = *allow == NULL ? routes[i].method

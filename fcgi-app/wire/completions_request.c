@@ -6,44 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool part_is(struct json_object *part, const char *type)
-{
-    return strcmp(jsonx_str(part, "type", ""), type) == 0;
-}
-
-static void measure(struct neutral_size *size, struct json_object *v);
-
-/* Parts whose payload is no text for the model. The rest of such a part is small and counted as
- * text. */
-static bool measure_media(struct neutral_size *size, struct json_object *part)
-{
-    if (part_is(part, "image_url")) {
-        size->images++;
-        return true;
-    }
-    if (part_is(part, "input_audio")) {
-        const char *data = jsonx_str(jsonx_object(part, "input_audio"), "data", "");
-        size->media_bytes += (int64_t)strlen(data);
-        return true;
-    }
-    if (part_is(part, "file")) {
-        size->files++;
-        return true;
-    }
-    return false;
-}
-
-static void measure_object(struct neutral_size *size, struct json_object *v)
-{
-    if (measure_media(size, v))
-        return;
-    json_object_object_foreach(v, key, member)
-    {
-        size->text_bytes += (int64_t)strlen(key);
-        measure(size, member);
-    }
-}
-
 /* Adds the bytes of every key, string and number below v: an upper bound of the text that can reach
  * the model. */
 static void measure(struct neutral_size *size, struct json_object *v)
@@ -54,9 +16,14 @@ static void measure(struct neutral_size *size, struct json_object *v)
     case json_type_string:
         size->text_bytes += json_object_get_string_len(v);
         break;
-    case json_type_object:
-        measure_object(size, v);
+    case json_type_object: {
+        json_object_object_foreach(v, key, member)
+        {
+            size->text_bytes += (int64_t)strlen(key);
+            measure(size, member);
+        }
         break;
+    }
     case json_type_array:
         for (size_t i = 0; i < json_object_array_length(v); i++)
             measure(size, json_object_array_get_idx(v, i));
@@ -67,6 +34,96 @@ static void measure(struct neutral_size *size, struct json_object *v)
     case json_type_int:
         size->text_bytes += SCALAR_BYTES;
         break;
+    }
+}
+
+static bool is_url(struct json_object *v)
+{
+    const char *text = json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+
+    return strncmp(text, "data:", 5) == 0 || strncmp(text, "https://", 8) == 0 ||
+           strncmp(text, "http://", 7) == 0;
+}
+
+static void measure_image(struct neutral_size *size, struct json_object *image)
+{
+    size->images++;
+    if (!json_object_is_type(image, json_type_object)) {
+        measure(size, image);
+        return;
+    }
+    json_object_object_foreach(image, key, member)
+    {
+        if (strcmp(key, "url") != 0 || !is_url(member))
+            measure(size, member);
+    }
+}
+
+static void measure_audio(struct neutral_size *size, struct json_object *audio)
+{
+    if (!json_object_is_type(audio, json_type_object)) {
+        measure(size, audio);
+        return;
+    }
+    json_object_object_foreach(audio, key, member)
+    {
+        if (strcmp(key, "data") == 0 && json_object_is_type(member, json_type_string))
+            size->media_bytes += json_object_get_string_len(member);
+        else
+            measure(size, member);
+    }
+}
+
+static void measure_file(struct neutral_size *size, struct json_object *file)
+{
+    (void)file;
+    size->files++;
+}
+
+/* Content parts have one member whose payload is no text for the model; only that one is left out.
+ */
+static const struct {
+    const char *name; /* of the member and, in `type`, of the part */
+    void (*measure)(struct neutral_size *size, struct json_object *payload);
+} media_parts[] = {
+    {"image_url", measure_image},
+    {"input_audio", measure_audio},
+    {"file", measure_file},
+};
+
+static void measure_part(struct neutral_size *size, struct json_object *part)
+{
+    const char *type = jsonx_str(part, "type", "");
+
+    if (!json_object_is_type(part, json_type_object)) {
+        measure(size, part);
+        return;
+    }
+    json_object_object_foreach(part, key, member)
+    {
+        size_t i = 0;
+        while (i < ARRAY_LEN(media_parts) &&
+               (strcmp(media_parts[i].name, key) != 0 || strcmp(media_parts[i].name, type) != 0))
+            i++;
+        size->text_bytes += (int64_t)strlen(key);
+        if (i < ARRAY_LEN(media_parts))
+            media_parts[i].measure(size, member);
+        else
+            measure(size, member);
+    }
+}
+
+static void measure_message(struct neutral_size *size, struct json_object *message)
+{
+    json_object_object_foreach(message, key, member)
+    {
+        size->text_bytes += (int64_t)strlen(key);
+        if (strcmp(key, "content") != 0 || !json_object_is_type(member, json_type_array)) {
+            measure(size, member);
+            continue;
+        }
+        for (size_t i = 0; i < json_object_array_length(member); i++)
+            measure_part(size, json_object_array_get_idx(member, i));
     }
 }
 
@@ -83,18 +140,25 @@ static bool is_control_field(const char *key)
     return false;
 }
 
+static int64_t length_of(struct json_object *body, const char *key)
+{
+    struct json_object *list = jsonx_array(body, key);
+
+    return list != NULL ? (int64_t)json_object_array_length(list) : 0;
+}
+
+/* `messages` has been checked: an array of objects. */
 static void measure_request(struct neutral_size *size, struct json_object *body)
 {
-    struct json_object *list = jsonx_array(body, "messages");
+    struct json_object *messages = jsonx_array(body, "messages");
 
-    size->messages = list != NULL ? (int64_t)json_object_array_length(list) : 0;
-    list = jsonx_array(body, "tools");
-    size->tools = list != NULL ? (int64_t)json_object_array_length(list) : 0;
-    list = jsonx_array(body, "functions");
-    size->tools += list != NULL ? (int64_t)json_object_array_length(list) : 0;
+    size->messages = length_of(body, "messages");
+    size->tools = length_of(body, "tools") + length_of(body, "functions");
+    for (int64_t i = 0; i < size->messages; i++)
+        measure_message(size, json_object_array_get_idx(messages, (size_t)i));
     json_object_object_foreach(body, key, member)
     {
-        if (!is_control_field(key))
+        if (strcmp(key, "messages") != 0 && !is_control_field(key))
             measure(size, member);
     }
 }

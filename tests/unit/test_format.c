@@ -47,7 +47,8 @@ static void test_failures(void **state)
     for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
         const struct failure_case *c = &failures[i];
         struct err err;
-        format_failure(&err, c->status, 7, "their words", "their_type", "their_code", "their.param");
+        format_failure(&err, c->status, 7, "their words", "their_type", "their_code",
+                       "their.param");
         assert_int_equal(err.status, c->ours);
         assert_int_equal(err.code, c->code);
         assert_int_equal(err.retryable, c->retryable);

@@ -19,7 +19,7 @@
 enum { ROUNDS = 120, BATCH_MAX = 10, OPEN_MAX = 64, JSON_MAX = 64 * 1024 };
 enum { PLAIN = 9001, STEPS = 9002, EMBED = 9003, MEDIA = 9004, PRICELESS = 9005, FREE = 9006 };
 enum { DEAR = 9007 };
-enum { KEY_ALICE = 1, KEY_BOB = 3, KEY_CAROL_TEAM = 4, KEY_CAROL = 7, KEY_UNKNOWN = 13 };
+enum { KEY_ALICE = 1, KEY_BOB = 3, KEY_CAROL_TEAM = 4, KEY_DAVE = 20 };
 
 #define KEY(id, account, member, enabled, expires)                                                 \
     "INSERT INTO api_key (id, account_id, member_id, name, key_hash, key_prefix, key_last4, "      \
@@ -68,11 +68,12 @@ static const char SQL_FIXTURE[] =
     "CALL add_member(1, 'carol@example.org', 'member');\n"
     "CALL add_member(1, 'dave@example.org', 'member');\n"
     "CALL add_member(2, 'alice@example.org', 'member');\n" KEY(1, 1, "NULL", 1, "NULL") KEY(
-        2, 1, "NULL", 1, "'2098-01-01'") KEY(3, 2, "NULL", 1, "NULL")
-        KEY(4, 3, MEMBER(1, 3), 1, "NULL") KEY(5, 2, MEMBER(1, 2), 1, "NULL") KEY(
-            6, 1, MEMBER(2, 1), 1, "NULL") KEY(7, 3, "NULL", 1, "NULL") KEY(8, 4, "NULL", 1, "NULL")
-            KEY(9, 1, "NULL", 0, "NULL") KEY(10, 1, "NULL", 1, "'2021-01-01'") KEY(
-                11, 4, MEMBER(1, 4), 1,
+        2, 1, "NULL", 1, "'2098-01-01'") KEY(3, 2, "NULL", 1, "NULL") KEY(4, 3, MEMBER(1, 3), 1,
+                                                                          "NULL")
+        KEY(5, 2, MEMBER(1, 2), 1, "NULL") KEY(6, 1, MEMBER(2, 1), 1, "NULL") KEY(
+            7, 3, "NULL", 1, "NULL") KEY(8, 4, "NULL", 1, "NULL") KEY(9, 1, "NULL", 0, "NULL")
+            KEY(10, 1, "NULL", 1, "'2021-01-01'") KEY(11, 4, MEMBER(1, 4), 1, "NULL") KEY(
+                20, 4, "NULL", 1,
                 "NULL") "UPDATE team_member SET enabled = 0 WHERE team_id = 1 AND account_id = 4;\n"
                         "SET @carol = " MEMBER(
                             1, 3) ";\n"
@@ -143,6 +144,11 @@ static const char SQL_ROWS[] =
     "    SUM(input_tokens), SUM(output_tokens), SUM(charge_usd), SUM(cost_usd), SUM(absorbed_usd))"
     "    FROM spend_hourly GROUP BY account_id, key_id, model_id, provider) s";
 
+static const char SQL_CREDIT[] = "CALL credit_purchase('alice@example.org', 10, 'pay-7');\n"
+                                 "CALL credit_purchase('bob@example.org', 10, 'pay-8');\n"
+                                 "CALL credit_purchase('dave@example.org', 10, 'pay-9');\n"
+                                 "CALL set_cap('key', 20, 0.4, 'daily');\n";
+
 struct call {
     char id[IDENT_REQUEST_SIZE];
     int key;
@@ -166,7 +172,7 @@ static struct db_pool *together; /* database "shared" */
 static struct arena *arena;
 static uint32_t random_state;
 static struct {
-    int held, refused, settled, left_out, free_holds, repeated;
+    int held, refused, settled, left_out, free_holds, repeated, capped, none;
 } seen;
 
 static uint32_t random_below(uint32_t n)
@@ -432,7 +438,8 @@ static struct call call_random(void)
     static const char *const costs[] = {NULL,          NULL,          NULL,  "0",
                                         "0.000000001", "0.012345678", "0.5", "50000.123456789"};
     static const char *const names[] = {"up", "", "a/b:free", "q\"uo'te\\d", "[null]"};
-    struct call c = call_new((int)random_below(8) + 1, models[random_below(ARRAY_LEN(models))]);
+    int key = 1 + (int)random_below(8);
+    struct call c = call_new(key, models[random_below(ARRAY_LEN(models))]);
 
     if (random_below(12) == 0)
         c.key = 9 + (int)random_below(5);
@@ -446,7 +453,7 @@ static struct call call_random(void)
         c.max = c.max > 0 ? 50 : 0;
     for (size_t i = 0; i < 4; i++)
         c.tokens[i] = random_below(3) ? random_below(800) : 0;
-    c.tokens[4] = random_below(random_below(8) ? 300 : 20000);
+    c.tokens[4] = random_below(8) ? random_below(300) : random_below(20000);
     c.tokens[5] = random_below(400);
     if (random_below(10) == 0)
         memset(c.tokens, 0, sizeof(c.tokens));
@@ -465,6 +472,7 @@ static size_t authorize_batch(struct call *held[], struct call *const calls[], s
     struct db_rows many = authorize_many(calls, count);
     size_t n = 0;
 
+    seen.none += count > 1 && many.row_count == 0;
     for (size_t i = 0; i < count; i++) {
         size_t row = row_of(&many, calls[i]);
         if (row == many.row_count)
@@ -486,6 +494,7 @@ static size_t authorize_batch(struct call *held[], struct call *const calls[], s
             held[n++] = calls[i];
         else
             seen.refused++;
+        seen.capped += strstr(db_cell(&a, 0, 0), "cap_exceeded") != NULL;
     }
     return n;
 }
@@ -530,7 +539,8 @@ static void spoil(struct call *c)
         settle_batch(&c, 1);
         break;
     default:
-        ident_request(c->id); /* the hold stays open to the end */
+        both(SQL_RELEASE, c->id);
+        ident_request(c->id); /* unknown */
     }
 }
 
@@ -578,24 +588,32 @@ static void test_same_figures(void **state)
         one_round(calls[round], open, &open_count, round);
         arena_reset(arena);
     }
+    for (; open_count > 0; open_count--)
+        settle_batch(&open[open_count - 1], 1);
+    same(SQL_COUNTERS);
     same(SQL_ROWS);
     verify(singly);
     verify(together);
-    print_message(
-        "held together %d (%d for nothing), left out %d, refused %d, settled together %d, "
-        "repeated %d\n",
-        seen.held, seen.free_holds, seen.left_out, seen.refused, seen.settled, seen.repeated);
-    assert_true(seen.held > 60 && seen.settled > 60 && seen.free_holds > 0);
-    assert_true(seen.left_out > seen.refused && seen.refused > 10 && seen.repeated > 0);
+    print_message("held together %d (%d for nothing), left out %d, batches of none %d, refused %d "
+                  "(%d by caps), settled together %d, repeated %d\n",
+                  seen.held, seen.free_holds, seen.left_out, seen.none, seen.refused, seen.capped,
+                  seen.settled, seen.repeated);
+    assert_true(seen.held > 200 && seen.settled > 200 && seen.free_holds > 10);
+    assert_true(seen.refused > 50 && seen.capped > 10 && seen.repeated > 0 && seen.none > 0);
 }
 
 /* --- What the shared procedures leave to the single ones ----------------------------------------
  */
 
-/* The caps of the first test have been used up: a new window. */
+/* The caps and credits of the first test have been used up: new windows, new credit. */
 static int setup(void **state)
 {
+    static bool credited;
+
     (void)state;
+    if (!credited)
+        dbserver_sql(&server, SQL_CREDIT);
+    credited = true;
     for (size_t i = 0; i < ARRAY_LEN(SQL_OVER); i++)
         (void)ask(together, SQL_OVER[i], NULL, 0);
     return 0;
@@ -627,9 +645,9 @@ static void test_not_all_fit(void **state)
     struct call *batch[BATCH_MAX];
     int held = 0;
 
-    /* Each alone fits below 0.3, five of them do not. */
+    /* $0.168 each of $0.4. */
     for (size_t i = 0; i < 5; i++) {
-        calls[i] = call_new(KEY_CAROL, DEAR);
+        calls[i] = call_new(KEY_DAVE, DEAR);
         calls[i].bound = calls[i].likely = 0;
         batch[i] = &calls[i];
     }

@@ -21,7 +21,7 @@ static const struct catalog_model catalog_models[] = {
 };
 
 static const struct catalog_alias aliases[] = {
-    {"live-2026-01-01", "live"}, {"vendor/gone", "gone"},   {"alias-of-alias", "live-2026-01-01"},
+    {"live-2026-01-01", "live"}, {"vendor/gone", "gone"}, {"alias-of-alias", "live-2026-01-01"},
     {"dangling", "nobody"},      {"self", "self"},
 };
 

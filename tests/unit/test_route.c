@@ -83,7 +83,8 @@ static void test_kinds(void **state)
         assert_int_equal(route_choose(&list, &model, KIND_CHAT, &conf, &err), -1);
         assert_int_equal(err.status, 400);
         assert_string_equal(err.param, "model");
-        assert_non_null(strstr(err.message, kinds[i] == KIND_EMBEDDING ? "/v1/embeddings" : "jobs"));
+        assert_non_null(
+            strstr(err.message, kinds[i] == KIND_EMBEDDING ? "/v1/embeddings" : "jobs"));
     }
 }
 
@@ -118,8 +119,8 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_routes),   cmocka_unit_test(test_without_key),
-        cmocka_unit_test(test_kinds),        cmocka_unit_test(test_not_callable),
+        cmocka_unit_test(test_all_routes), cmocka_unit_test(test_without_key),
+        cmocka_unit_test(test_kinds),      cmocka_unit_test(test_not_callable),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

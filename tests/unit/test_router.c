@@ -97,8 +97,8 @@ static void test_cases(void **state)
         const char *allow = "untouched";
         struct err err;
         err_clear(&err);
-        int rc = router_find(&match, &allow, routes, ARRAY_LEN(routes), c->method, c->path, arena,
-                             &err);
+        int rc =
+            router_find(&match, &allow, routes, ARRAY_LEN(routes), c->method, c->path, arena, &err);
         check_text(allow, c->allow);
         if (c->route < 0) {
             assert_int_equal(rc, -1);
@@ -127,12 +127,12 @@ static void test_long_texts(void **state)
     memset(text, 'x', LEN);
     text[LEN] = '\0';
     text[0] = '/';
-    assert_int_equal(router_find(&match, &allow, routes, ARRAY_LEN(routes), text, text, arena, &err),
-                     -1);
+    assert_int_equal(
+        router_find(&match, &allow, routes, ARRAY_LEN(routes), text, text, arena, &err), -1);
     assert_int_equal(err.status, 404);
-    assert_int_equal(router_find(&match, &allow, routes, ARRAY_LEN(routes), text, "/v1/models",
-                                 arena, &err),
-                     -1);
+    assert_int_equal(
+        router_find(&match, &allow, routes, ARRAY_LEN(routes), text, "/v1/models", arena, &err),
+        -1);
     assert_int_equal(err.status, 405);
     assert_int_equal(router_find(&match, &allow, routes, 0, "GET", "/v1/models", arena, &err), -1);
     assert_int_equal(err.status, 404);
