@@ -155,7 +155,9 @@ static int tell_head(struct run *run, CURL *easy)
     run->head_told = true;
     curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after);
     head->status = (int)status;
-    head->retry_after_s = retry_after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (int)retry_after;
+    if (retry_after > 0) /* a date may have passed */
+        head->retry_after_s =
+            retry_after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (int)retry_after;
     run->result->first_byte_ms = timing_mono_ms() - run->start_ms;
     if (run->callbacks->head(head, run->arg) != 0)
         return stop(run, TRANSFER_STOPPED);
@@ -297,7 +299,6 @@ static enum transfer_end end_of(CURLcode code, const struct run *run)
         return TRANSFER_UNREACHABLE; /* only the connect timeout is libcurl's */
     case CURLE_OUT_OF_MEMORY:
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return TRANSFER_FAILED;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:

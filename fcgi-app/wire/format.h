@@ -34,6 +34,7 @@ struct format {
     const char *path;         /* after the base URL; "{model}" stands for the upstream model */
     const char *stream_path;  /* for a stream; NULL: the same */
     bool needs_content;       /* write_request reads request->content, not the client's body */
+    bool wants_bytes;         /* takes no URLs of images and files: core/images fetches them */
 
     /* Appends the upstream's request body. -1: 400, the provider cannot do what is asked. */
     int (*write_request)(struct buf *out, const struct neutral_request *request,
