@@ -10,6 +10,7 @@
 #include "core/bound.h"
 #include "core/charge.h"
 #include "core/hedge.h"
+#include "core/images.h"
 #include "core/route.h"
 #include "net/transfer.h"
 #include "store/ledger.h"
@@ -691,6 +692,21 @@ static int read_content(struct run *run, struct err *err)
     return 0;
 }
 
+/* Where a provider takes bytes only. */
+static int fetch_images(const struct run *run, struct err *err)
+{
+    const struct images_call images = {
+        .app = run->relay->app,
+        .routes = &run->routes,
+        .key_hash = run->call->key_hash,
+        .arena = run->call->arena,
+        .gone = run->sink->gone,
+        .gone_arg = run->sink_arg,
+    };
+
+    return images_fetch(&images, run->call->request, err);
+}
+
 int relay_run(struct relay *r, const struct relay_call *call, const struct relay_sink *sink,
               void *sink_arg, struct err *err)
 {
@@ -712,6 +728,8 @@ int relay_run(struct relay *r, const struct relay_call *call, const struct relay
         rc = route_choose(&run->routes, run->model, call->kind, r->app->conf, err);
     if (rc == 0)
         rc = read_content(run, err);
+    if (rc == 0)
+        rc = fetch_images(run, err);
     if (rc == 0) {
         run->route = &run->routes.routes[0];
         run->head.provider = run->route->format->name;

@@ -245,7 +245,7 @@ static void lead(struct db_combiner *c)
 
     for (size_t i = 0; i < count; i++)
         states[i] = STEP_SINGLE;
-    if (count > 1) {
+    if (count >= DB_COMBINE_MIN) {
         pthread_mutex_unlock(&c->lock);
         run_many(states, c, batch, count);
         pthread_mutex_lock(&c->lock);

@@ -48,6 +48,7 @@ enum { EXTEND_OUTCOME, EXTEND_HOLD_USD };
 enum { SETTLE_OUTCOME, SETTLE_CHARGE_USD, SETTLE_ABSORBED_USD, SETTLE_BALANCE_USD };
 
 enum {
+    COST_DIGITS_MAX = 6, /* no call costs a million dollars; sums of such figures would not fit */
     TEXT_STATUS_MAX = 16,
     TEXT_PROVIDER_MAX = 32,
     TEXT_MODEL_MAX = 128,
@@ -268,7 +269,8 @@ static struct db_param cost_of(struct arena *arena, const char *cost_usd)
 {
     char text[DECIMAL_SIZE];
 
-    if (cost_usd[0] == '\0' || decimal_normalise(text, cost_usd) != 0 || decimal_is_negative(text))
+    if (cost_usd[0] == '\0' || decimal_normalise(text, cost_usd) != 0 ||
+        decimal_is_negative(text) || strcspn(text, ".") > COST_DIGITS_MAX)
         return db_null();
     return db_text(arena_strdup(arena, text));
 }
