@@ -106,11 +106,9 @@ class TestTools:
         assert not choice["message"].get("tool_calls") and choice["finish_reason"] == "stop"
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [m for m in MODELS if not m.startswith("deepseek")])
 def test_an_image(account, world, model):
     word = new_word()
-    if "vision" not in account.api.get("/v1/models/" + model).json["capabilities"]:
-        pytest.skip("no vision")
     answer = account.api.chat([{"type": "text", "text": word}, {"type": "image_url", "image_url": {"url": PIXEL}}], model=model, max_tokens=2000)
     assert word in choice_of(answer)["message"]["content"]
     assert PIXEL.split(",")[1] in json.dumps(world.fake.one(word)["json"])
