@@ -43,9 +43,10 @@ static struct ledger_usage invoice_of(const struct usage *u)
 }
 
 /* A charge that can be lost neither to the database nor to this process: the last resort is the
- * log, with counts only. */
-static void spool(const struct charge_call *call, const struct ledger_usage *invoice,
-                  const struct ledger_outcome *how)
+ * log, with counts only. Not inlined: its error must not lie on the stack of every call. */
+__attribute__((noinline)) static void spool(const struct charge_call *call,
+                                            const struct ledger_usage *invoice,
+                                            const struct ledger_outcome *how)
 {
     struct err err;
 

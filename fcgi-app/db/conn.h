@@ -38,6 +38,8 @@ struct db_conn {
     size_t stmt_count;
     size_t stmt_next; /* replaced next once the table is full */
     struct conn_stmt stmts[CONN_STMT_MAX];
+    MYSQL_BIND binds[DB_COLUMN_MAX]; /* here, because they would be the deepest part of every
+                                        worker's stack */
     unsigned long lengths[DB_COLUMN_MAX];
     my_bool nulls[DB_COLUMN_MAX];
     my_bool cut[DB_COLUMN_MAX];

@@ -213,8 +213,8 @@ static int execute(struct run *r, const struct db_param *params, size_t param_co
 /* Cells land in the connection's own buffers, whose size is fixed, and are copied from there. */
 static int bind_cells(struct run *r, unsigned columns)
 {
-    MYSQL_BIND binds[DB_COLUMN_MAX];
     struct db_conn *c = r->conn;
+    MYSQL_BIND *binds = c->binds;
 
     memset(binds, 0, columns * sizeof(binds[0]));
     for (unsigned i = 0; i < columns; i++) {

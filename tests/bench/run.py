@@ -342,7 +342,7 @@ class Bench:
               [f"Goal: added p50 of a paid call below 1 ms; it is {ms(added)} ms."])
 
     def rate(self):
-        seconds, number = (2, 1) if self.options.quick else (4, 3)
+        seconds, number = (1.2, 2) if self.options.quick else (2.5, 5)
         targets = (self.nothing, self.hot, self.spread)
         self.load(self.spread, 16, 0.5)
         plan = [((n, t), lambda n=n, t=t: self.load(t, n, seconds)) for n in (16, 64) for t in targets]
@@ -393,7 +393,8 @@ class Bench:
         sampler = RssSampler(app, server)
         r = self.load(self.spread, STREAMS, 1, warmup=0, sampler=sampler, stream=1, events=events, interval_ms=100, once=1, ramp_ms=ramp)
         total = r["event"]["count"]
-        rows = [(name, f"{before / 1024:.1f}", f"{peak / 1024:.1f}", f"{(peak - before) / STREAMS:.1f}", goal, f"{r['cpu'][name] / max(1, total):.1f}")
+        rows = [(name, f"{before / 1024:.1f}", f"{peak / 1024:.1f}", f"{(peak - before) / STREAMS:.1f}", goal,
+                 f"{r['cpu'][name] / max(1, total):.1f}")
                 for name, before, peak, goal in zip(("app", "lighttpd"), idle, sampler.peak, ("64", ""))]
         table(f"{STREAMS} streams at once, 10 events/s each, one process, {STREAM_THREADS} threads",
               ("", "RSS idle MiB", "RSS with streams MiB", "KiB a stream", "goal", "CPU us an event"), rows,

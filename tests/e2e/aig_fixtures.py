@@ -12,8 +12,9 @@ def world():
     try:
         world.start()
         yield world
-        assert world.reports() == [], "the gateway's log has a report of a sanitizer or an assertion"
         world.verify()
+        world.main.stop()
+        assert world.main.reports() == [], "the gateway's log has a report of a sanitizer or an assertion"
     finally:
         world.stop()
 

@@ -192,6 +192,14 @@ class TestModels:
         check_error(account.api.chat(model=name), 404, "model", "model_not_found")
         assert account.spent() == 0
 
+    def test_a_message_is_cut_between_characters(self, account):
+        """What the client sent is repeated, but not a part of a character."""
+        for shift in range(4):
+            answers = [account.api.chat(model="x" * shift + "ж" * 500), account.api.chat(service_tier="x" * shift + "ж" * 500),
+                       account.api.chat(headers={"Content-Type": "x" * shift + "\u00e9" * 300})]
+            for answer in answers:
+                assert answer.status in (400, 404, 415) and answer.body.decode("utf-8"), answer
+
     def test_nul_in_the_name(self, account):
         check_error(account.api.chat(model="gpt-4o\u0000"), 400, "model")
 

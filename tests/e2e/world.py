@@ -167,6 +167,11 @@ class Front:
         """The processes that serve."""
         return self.stack.gateway_pids()
 
+    def stop(self):
+        """Web server and program; a sanitizer reports leaks only then."""
+        self.stack.server.stop()
+        self.stack.gateway.stop()
+
     def log(self):
         """What the program and the web server have written; some servers keep both in one file."""
         logs = [self.stack.log("gateway"), self.stack.log("server")]
@@ -181,7 +186,6 @@ class World:
     def __init__(self):
         self.stack = env.Stack(front="lighttpd", builddir=builddir(), healthy=False,
                                config={"threads": 96, "threads_reserved": 8, "log_level": "debug"})
-        self.fronts = []
 
     def start(self):
         self.stack.prepare()
@@ -193,14 +197,10 @@ class World:
         self.stack.start_server()
         self.main = Front(self.stack)
         self.api = self.main.api
-        self.fronts.append(self.main)
         return self
 
     def stop(self):
         self.stack.stop(keep="AIG_E2E_KEEP" in os.environ)
-
-    def reports(self):
-        return [line for front in self.fronts for line in front.reports()]
 
     @contextlib.contextmanager
     def front(self, kind, own_database=False, env_of_gateway=None, **config):
@@ -213,7 +213,8 @@ class World:
             other.start()
             front = Front(other)
             yield front
-            assert front.reports() == []
+            front.stop()
+            assert front.reports() == [], f"the log of {kind} has a report of a sanitizer or an assertion"
         finally:
             other.stop(keep="AIG_E2E_KEEP" in os.environ)
 
@@ -239,17 +240,24 @@ class World:
         self.copy_model("test-retired", retires_on="2026-01-01", successor="gpt-4o-mini")
         self.copy_model("test-retires", retires_on="2099-12-31", successor="gpt-4o-mini")
         self.copy_model("test-disabled", enabled=0)
+        self.copy_model("test-unspoken", provider="kie")
+        self.copy_model("test-hedged", hedge="deepseek-v3.2")
+        self.copy_model("test-hedged-dearly", hedge="grok-4.3")
         self.copy_model("test-reasoning-price", reasoning_usd=Decimal("1.2"), cached_input_usd=Decimal("0.05"),
                         cache_write_5m_usd=Decimal("0.2"))
 
-    def copy_model(self, name, price=True, enabled=1, retires_on=None, successor=None, **prices):
+    def copy_model(self, name, price=True, enabled=1, retires_on=None, successor=None, provider="openai", hedge=None, **prices):
         """gpt-4o-mini under another name: 0.15 and 0.6 US dollars a million tokens, and what else is said."""
         self.db.rows("INSERT INTO model (name, kind, owned_by, dialect, context_length, max_output_tokens, capabilities, retires_on, successor, enabled)"
                      " SELECT %s, kind, owned_by, dialect, context_length, max_output_tokens, capabilities, %s, %s, %s FROM model"
                      " WHERE name = 'gpt-4o-mini'", name, retires_on, successor, enabled)
         number = self.db.value("SELECT id FROM model WHERE name = %s", name)
-        self.db.rows("INSERT INTO route (model_id, position, provider, upstream_model, price_model_id) VALUES (%s, 0, 'openai', 'gpt-4o-mini', %s)",
-                     number, number)
+        self.db.rows("INSERT INTO route (model_id, position, provider, upstream_model, price_model_id) VALUES (%s, 0, %s, 'gpt-4o-mini', %s)",
+                     number, provider, number)
+        if hedge:
+            self.db.rows("INSERT INTO route (model_id, position, provider, upstream_model, price_model_id)"
+                         " SELECT %s, 1, provider, upstream_model, price_model_id FROM route JOIN model ON model.id = model_id"
+                         " WHERE name = %s AND position = 0", number, hedge)
         if price:
             columns = dict({"input_usd": Decimal("0.15"), "output_usd": Decimal("0.6")}, **prices)
             names = ", ".join(columns)

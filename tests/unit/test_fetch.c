@@ -7,12 +7,15 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -97,11 +100,26 @@ static bool answer_hop(int fd, const char *path)
     return true;
 }
 
+/* "/to-host/NAME" redirects to /png of that host. */
+static bool answer_to_host(const struct server *s, int fd, const char *path)
+{
+    char text[256];
+
+    if (strncmp(path, "/to-host/", 9) != 0)
+        return false;
+    int len =
+        snprintf(text, sizeof text, "HTTP/1.1 302 Found\r\nLocation: http://%s:%d/png\r\n\r\n",
+                 path + 9, s->port);
+    (void)!write(fd, text, (size_t)len);
+    return true;
+}
+
 static void answer_one(struct server *s, int fd)
 {
     char path[64] = "";
 
-    if (sscanf(s->last, "GET %63s ", path) != 1 || answer_hop(fd, path))
+    if (sscanf(s->last, "GET %63s ", path) != 1 || answer_hop(fd, path) ||
+        answer_to_host(s, fd, path))
         return;
     if (strcmp(path, "/silent") == 0) {
         struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = s->wake[0], .events = POLLIN}};
@@ -149,9 +167,44 @@ static void *serve(void *arg)
 
 static struct server server;
 
+/* A public address that leads to this very machine, within a network namespace of our own. */
+#define PUBLIC "93.184.215.14"
+static bool have_public;
+
+static bool set_address(int fd, const char *interface, const char *address)
+{
+    struct ifreq request = {0};
+    struct sockaddr_in at = {.sin_family = AF_INET};
+
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+    if (address != NULL) {
+        if (inet_pton(AF_INET, address, &at.sin_addr) != 1)
+            return false;
+        memcpy(&request.ifr_addr, &at, sizeof at);
+        return ioctl(fd, SIOCSIFADDR, &request) == 0;
+    }
+    request.ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK;
+    return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+}
+
+/* Before any thread is started. Where the system does not allow it, the test that needs it is
+ * skipped. */
+static void make_public(void)
+{
+    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        return;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (!set_address(fd, "lo", NULL)) {
+        fprintf(stderr, "the network namespace has no loopback interface\n");
+        exit(1);
+    }
+    have_public = set_address(fd, "lo:1", PUBLIC);
+    close(fd);
+}
+
 static int start(void **state)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY)};
     socklen_t len = sizeof at;
     struct err err;
 
@@ -323,6 +376,28 @@ static void test_guard(void **state)
     assert_int_equal(server.served, before);
 }
 
+static void test_redirects_under_guard(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "[::1]", "0.0.0.0",
+                                        "[::ffff:127.0.0.1]"};
+    char url[128];
+
+    (void)state;
+    if (!have_public)
+        skip();
+    snprintf(url, sizeof url, "http://" PUBLIC ":%d/to-host/" PUBLIC, server.port);
+    struct result r = fetch(&(struct fetch_request){.url = url});
+    if (r.rc != 0)
+        fail_msg("a public address: %s (%s)", r.err.message, r.err.detail);
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        int before = server.served;
+        snprintf(url, sizeof url, "http://" PUBLIC ":%d/to-host/%s", server.port, hosts[i]);
+        r = fetch(&(struct fetch_request){.url = url});
+        expect(url, &r, "not public");
+        assert_int_equal(server.served, before + 1);
+    }
+}
+
 static void test_bounds(void **state)
 {
     char url[128];
@@ -378,10 +453,15 @@ static void test_environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),        cmocka_unit_test(test_refused_answers),
-        cmocka_unit_test(test_refused_urls), cmocka_unit_test(test_guard),
-        cmocka_unit_test(test_bounds),       cmocka_unit_test(test_slow_server),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_refused_answers),
+        cmocka_unit_test(test_refused_urls),
+        cmocka_unit_test(test_guard),
+        cmocka_unit_test(test_redirects_under_guard),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_slow_server),
         cmocka_unit_test(test_environment),
     };
+    make_public();
     return cmocka_run_group_tests(tests, start, finish);
 }

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When OpenAI fails before the first content, OpenRouter serves; nothing of the failed attempt reaches the client or the bill."""
+
+from decimal import Decimal
+
+import pytest
+from fake import new_word, script
+from money import check_charge
+from world import wait_until
+
+MODEL = "test-hedged"
+
+
+@pytest.fixture(autouse=True)
+def healthy(world, account):
+    """OpenAI counts as up, whatever the test before did to it."""
+    def up():
+        world.db.rows("DELETE FROM upstream_health")
+        return account.api.chat(model=MODEL).headers["x-aig-provider"] == "openai"
+    wait_until(up, "OpenAI counts as up")
+
+
+def fail_openai(word, **rule):
+    return script(word, {"openai": rule})
+
+
+FAULTS = {
+    "500": {"status": 500}, "502": {"status": 502}, "503": {"status": 503}, "529": {"status": 529}, "dropped": {"drop": "close"}, "reset": {"drop": "hard"},
+    "nonsense": {"body": "<html>"},
+}
+STREAM_FAULTS = {
+    "cut at once": {"cut": {"after": 0, "how": "close"}}, "cut before content": {"cut": {"after": 1, "how": "hard"}},
+    "error before content": {"error_event": {"after": 1}}, "broken event": {"malformed": {"after": 1}},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_plain(world, account, fault):
+    word = new_word()
+    before = account.balance()
+    answer = account.api.chat(fail_openai(word, **FAULTS[fault]), model=MODEL)
+    assert answer.status == 200, answer
+    assert answer.headers["x-aig-provider"] == "openrouter" and answer.headers["x-aig-hedged-from"] == "openai"
+    assert answer.json["model"] == MODEL and word in answer.json["choices"][0]["message"]["content"]
+    assert [r["provider"] for r in world.fake.requests(word)] == ["openai", "openrouter"]
+    usage = account.usage(answer)
+    assert usage["hedged_from"] == "openai" and usage["provider"] == "openrouter"
+    assert account.balance() == before - check_charge(usage)
+
+
+@pytest.mark.parametrize("fault", {**FAULTS, **STREAM_FAULTS})
+def test_stream(world, account, fault):
+    word = new_word()
+    rule = {**FAULTS, **STREAM_FAULTS}[fault]
+    with account.api.chat_stream(fail_openai(word, **rule), model=MODEL) as stream:
+        assert stream.headers["x-aig-provider"] == "openrouter" and stream.headers["x-aig-hedged-from"] == "openai"
+        chunks, done = stream.chunks()
+    assert done and len({c["id"] for c in chunks}) == 1 and chunks[0]["id"].startswith("gen-")
+    assert word in "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks)
+    assert check_charge(account.usage(stream)) > 0
+
+
+def test_not_after_content(world, account):
+    word = new_word()
+    with account.api.chat_stream(fail_openai(word, words=8, cut={"after": 4, "how": "hard"}), model=MODEL) as stream:
+        chunks, done = stream.chunks()
+    assert not done and chunks[-1]["error"]["code"] == "upstream_error"
+    assert [r["provider"] for r in world.fake.requests(word)] == ["openai"]
+    assert account.usage(stream)["charge_usd"] == 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 408, 409, 422, 429])
+def test_not_for_what_the_client_caused(world, account, status):
+    word = new_word()
+    answer = account.api.chat(fail_openai(word, status=status), model=MODEL)
+    assert answer.status == (502 if status == 401 else status), answer
+    assert [r["provider"] for r in world.fake.requests(word)] == ["openai"]
+
+
+def test_when_both_fail_the_first_failure_is_told(world, account):
+    answer = account.api.chat(script(new_word(), {"openai": {"status": 503}, "openrouter": {"status": 400}}), model=MODEL)
+    assert answer.status == 503 and answer.error["code"] == "upstream_overloaded", answer
+    assert account.usage(answer)["charge_usd"] == 0
+
+
+def test_a_dearer_model_needs_room(world, account):
+    """The hold is made larger first; where it cannot, the original failure is the answer."""
+    word = new_word()
+    other = account.new_key()
+    other.set_cap("key", "0.0003")      # 0.2 for 100 tokens of gpt-4o-mini's output, 0.35 for those of the hedge
+    answer = other.api.chat(fail_openai(word, status=500), model="test-hedged-dearly", max_tokens=100)
+    assert answer.status == 502 and answer.error["code"] == "upstream_error", answer
+    assert [r["provider"] for r in world.fake.requests(word)] == ["openai"]
+    other.set_cap("key", "0.01")
+    answer = other.api.chat(fail_openai(new_word(), status=500), model="test-hedged-dearly", max_tokens=100)
+    assert answer.status == 200 and answer.headers["x-aig-provider"] == "openrouter", answer
+    usage = other.usage(answer)
+    price = world.db.one("SELECT p.* FROM price p JOIN model m ON m.id = p.model_id WHERE m.name = 'grok-4.3'")
+    assert int(usage["arithmetic"]["price_id"]) == price["id"]
+    assert usage["charge_usd"] <= usage["arithmetic"]["hold_usd"] <= Decimal("0.01")
+
+
+def test_marked_down_and_found_again(world, account):
+    """After three failures in a row calls go to the hedge at once; when the cool-down is over, one probe finds out."""
+    for _ in range(3):
+        assert account.api.chat(fail_openai(new_word(), status=500), model=MODEL).status == 200
+    word = new_word()
+    answer = account.api.chat(word, model=MODEL)
+    assert answer.headers["x-aig-provider"] == "openrouter" and answer.headers["x-aig-hedged-from"] == "openai"
+    assert [r["provider"] for r in world.fake.requests(word)] == ["openrouter"]
+    # models that have no hedge are still tried
+    assert account.api.chat().headers["x-aig-provider"] == "openai"
+    world.db.rows("UPDATE upstream_health SET down_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND")
+    wait_until(lambda: account.api.chat(model=MODEL).headers["x-aig-provider"] == "openai", "the probe finds it up")
+    assert world.db.rows("SELECT * FROM upstream_health WHERE failures > 0") == []
