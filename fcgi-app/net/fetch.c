@@ -228,6 +228,17 @@ static int refuse_stopped(const struct fetching *f, struct err *err)
     return refuse(f, err, "the URL could not be fetched.");
 }
 
+/* libcurl has one word for a scheme that it may not speak and for an answer that is no HTTP. */
+static bool was_answered_in_garbage(const struct fetching *f)
+{
+    long connections = 0;
+    long status = 0;
+
+    curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connections);
+    curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
+    return connections > 0 && status == 0;
+}
+
 static int refuse_failed(struct fetching *f, CURLcode code, struct err *err)
 {
     if (f->stop != STOP_NONE)
@@ -241,7 +252,10 @@ static int refuse_failed(struct fetching *f, CURLcode code, struct err *err)
     case CURLE_URL_MALFORMAT:
         return refuse(f, err, "this is no valid URL.");
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return refuse(f, err, "only http and https URLs are fetched.");
+        if (was_answered_in_garbage(f))
+            break;
+        return refuse(f, err,
+                      "only http and https URLs are fetched, from a server that speaks HTTP/1.");
     case CURLE_TOO_MANY_REDIRECTS:
         return refuse(f, err, "the URL redirects too often.");
     case CURLE_COULDNT_RESOLVE_HOST:

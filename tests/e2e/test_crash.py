@@ -10,7 +10,7 @@ from client import Later, chat_body
 from fake import new_word, script
 from gate import Gate
 from money import check_charge
-from world import Account, Db, Front, wait_until
+from world import Account, Db, wait_until
 
 
 GATED = "deepseek-v3"   # served by the gate: its answer comes when the test says so

@@ -42,7 +42,9 @@ def test_plain(world, account, fault):
     assert answer.status == 200, answer
     assert answer.headers["x-aig-provider"] == "openrouter" and answer.headers["x-aig-hedged-from"] == "openai"
     assert answer.json["model"] == MODEL and word in answer.json["choices"][0]["message"]["content"]
-    assert [r["provider"] for r in world.fake.requests(word)] == ["openai", "openrouter"]
+    asked = [r["provider"] for r in world.fake.requests(word)]
+    # a kept connection that is dropped without an answer is taken for a stale one: a fresh one is tried before the hedge
+    assert asked in (["openai", "openrouter"], ["openai", "openai", "openrouter"])
     usage = account.usage(answer)
     assert usage["hedged_from"] == "openai" and usage["provider"] == "openrouter"
     assert account.balance() == before - check_charge(usage)

@@ -90,7 +90,7 @@ def image(url):
 
 def parts_of(fake, word):
     """What Google was sent of the first content."""
-    return fake.one(word)["body"]["contents"][0]["parts"]
+    return fake.one(word)["json"]["contents"][0]["parts"]
 
 
 def refused(answer, path, words):
@@ -125,7 +125,7 @@ def test_openai_gets_the_url(world, customer, pictures):
     word = new_word()
     content = [{"type": "text", "text": word}, image(pictures.url + "/a.png")]
     assert customer.api.chat(content).status == 200
-    assert world.fake.one(word)["body"]["messages"][0]["content"] == content
+    assert world.fake.one(word)["json"]["messages"][0]["content"] == content
     assert pictures.asked == []
 
 
@@ -155,7 +155,7 @@ def test_bad_answers(world, customer, pictures, path, words):
 
 
 def test_bad_urls(customer):
-    for url, words in (("http://u:p@127.0.0.1/a.png", "user name"), ("http://", "valid URL"), ("https://nothing.invalid/a.png", "resolved")):
+    for url, words in (("http://u:p@127.0.0.1/a.png", "user name"), ("http://", "must be an http(s) URL"), ("https://nothing.invalid/a.png", "resolved")):
         refused(customer.api.chat([image(url)], model=GOOGLE), "messages[0].content[0].image_url.url", words)
 
 

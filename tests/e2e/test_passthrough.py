@@ -126,6 +126,13 @@ def test_fields_openrouter(world, account, name):
     check(world, account, chat_body("json please", model="deepseek-v3.2", **FIELDS[name]), "deepseek/deepseek-v3.2", "openrouter")
 
 
+@pytest.mark.parametrize("effort", ["minimal", "low", "medium", "high"])
+def test_reasoning(world, account, effort):
+    check(world, account, chat_body("hello", model="gpt-5", reasoning_effort=effort, verbosity="low"), "gpt-5")
+    check(world, account, chat_body("hello", model="deepseek-v3.2", reasoning_effort=effort, reasoning={"effort": effort, "exclude": True}),
+          "deepseek/deepseek-v3.2", "openrouter")
+
+
 def test_null_fields_stay(world, account):
     nulls = dict.fromkeys(("stop", "tools", "user", "n", "stream", "metadata", "temperature"))
     check(world, account, dict(chat_body("hello"), **nulls), "gpt-4o-mini")

@@ -4,7 +4,6 @@
 import json
 
 import pytest
-from client import chat_body
 from fake import new_word, script
 from money import check_charge
 

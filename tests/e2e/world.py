@@ -39,12 +39,6 @@ def builddir():
     return pathlib.Path(os.environ.get("top_builddir") or HERE.parents[1]).resolve()
 
 
-def sanitized():
-    """Whether the gateway was built with sanitizers: their shadow memory does not fit where the test limits memory or starts processes."""
-    data = (builddir() / "gateway.fcgi").read_bytes()
-    return next((name for name in ("tsan", "asan") if f"__{name}_init".encode() in data), None)
-
-
 def wait_until(check, what, seconds=GUARD_S):
     """Polls until `check` answers something true; that."""
     end = time.monotonic() + seconds

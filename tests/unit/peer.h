@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 
+#include "base/mem.h"
 #include "unit.h"
 
 #include <arpa/inet.h>
@@ -135,8 +136,7 @@ static inline void peer_start(struct peer *p)
 
     while (p->script_count < PEER_SCRIPTS_MAX && p->scripts[p->script_count][0].kind != PEER_END)
         p->script_count++;
-    p->request = malloc(PEER_REQUEST_MAX + 1);
-    assert_non_null(p->request);
+    p->request = mem_alloc(PEER_REQUEST_MAX + 1);
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(p->fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(p->fd, 64), 0);
@@ -150,7 +150,7 @@ static inline void peer_stop(struct peer *p)
     shutdown(p->fd, SHUT_RDWR);
     pthread_join(p->thread, NULL);
     close(p->fd);
-    free(p->request);
+    mem_free(p->request);
 }
 
 #endif
