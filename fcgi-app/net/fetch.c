@@ -254,8 +254,7 @@ static int refuse_failed(struct fetching *f, CURLcode code, struct err *err)
     case CURLE_UNSUPPORTED_PROTOCOL:
         if (was_answered_in_garbage(f))
             break;
-        return refuse(f, err,
-                      "only http and https URLs are fetched, from a server that speaks HTTP/1.");
+        return refuse(f, err, "only http and https URLs are fetched.");
     case CURLE_TOO_MANY_REDIRECTS:
         return refuse(f, err, "the URL redirects too often.");
     case CURLE_COULDNT_RESOLVE_HOST:
