@@ -3,11 +3,16 @@
 
 #include "base/secret.h"
 
+#include "base/mem.h"
+
+#include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/types.h>
 
@@ -87,4 +92,91 @@ void secret_base64(struct buf *out, const void *data, size_t len)
         };
         buf_append(out, group, sizeof(group));
     }
+}
+
+int secret_unbase64(struct buf *out, struct span text)
+{
+    if (text.len % 4 != 0 || text.len > INT_MAX)
+        return -1;
+    if (text.len == 0)
+        return 0;
+    size_t padding = (text.ptr[text.len - 1] == '=') + (size_t)(text.ptr[text.len - 2] == '=');
+    /* libcrypto would skip blanks around the text. */
+    for (size_t i = 0; i < text.len - padding; i++)
+        if (!isalnum((unsigned char)text.ptr[i]) && text.ptr[i] != '+' && text.ptr[i] != '/')
+            return -1;
+    unsigned char *data = mem_alloc(text.len / 4 * 3);
+    int n = EVP_DecodeBlock(data, (const unsigned char *)text.ptr, (int)text.len);
+    if (n >= 0)
+        buf_append(out, data, (size_t)n - padding);
+    mem_free(data);
+    return n >= 0 ? 0 : -1;
+}
+
+enum { NONCE_SIZE = 12, TAG_SIZE = 16 };
+
+/* A context with key, nonce and `place` in it; the caller frees it. */
+static EVP_CIPHER_CTX *cipher_new(int encrypt, const char *master, const char *purpose,
+                                  struct span place, const unsigned char nonce[NONCE_SIZE])
+{
+    unsigned char key[SECRET_SHA256_SIZE];
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    int n = 0;
+
+    secret_hmac_sha256(key, master, strlen(master), purpose, strlen(purpose));
+    if (ctx == NULL || place.len > INT_MAX ||
+        EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce, encrypt) != 1 ||
+        EVP_CipherUpdate(ctx, NULL, &n, (const unsigned char *)place.ptr, (int)place.len) != 1)
+        die("AES-256-GCM");
+    OPENSSL_cleanse(key, sizeof key);
+    return ctx;
+}
+
+void secret_seal(struct buf *out, const char *master, const char *purpose, struct span place,
+                 struct span plain)
+{
+    unsigned char nonce[NONCE_SIZE];
+    unsigned char tag[TAG_SIZE];
+    unsigned char *text = plain.len < INT_MAX ? mem_alloc(plain.len + 1) : NULL;
+    int n = 0;
+    int rest = 0;
+
+    if (text == NULL)
+        die("AES-256-GCM of so long a text");
+    secret_random(nonce, sizeof nonce);
+    EVP_CIPHER_CTX *ctx = cipher_new(1, master, purpose, place, nonce);
+    if (EVP_CipherUpdate(ctx, text, &n, (const unsigned char *)plain.ptr, (int)plain.len) != 1 ||
+        EVP_CipherFinal_ex(ctx, text + n, &rest) != 1 ||
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag) != 1)
+        die("AES-256-GCM");
+    EVP_CIPHER_CTX_free(ctx);
+    buf_append(out, nonce, sizeof nonce);
+    buf_append(out, text, plain.len);
+    buf_append(out, tag, sizeof tag);
+    mem_free(text);
+}
+
+int secret_open(struct buf *out, const char *master, const char *purpose, struct span place,
+                struct span sealed)
+{
+    const unsigned char *in = (const unsigned char *)sealed.ptr;
+    unsigned char tag[TAG_SIZE];
+    int n = 0;
+    int rest = 0;
+
+    if (sealed.len < SECRET_SEAL_OVERHEAD || sealed.len > INT_MAX)
+        return -1;
+    size_t len = sealed.len - SECRET_SEAL_OVERHEAD;
+    unsigned char *text = mem_alloc(len + 1);
+    memcpy(tag, in + NONCE_SIZE + len, sizeof tag);
+    EVP_CIPHER_CTX *ctx = cipher_new(0, master, purpose, place, in);
+    bool good = EVP_CipherUpdate(ctx, text, &n, in + NONCE_SIZE, (int)len) == 1 &&
+                EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) == 1 &&
+                EVP_CipherFinal_ex(ctx, text + n, &rest) == 1;
+    if (good)
+        buf_append(out, text, len);
+    OPENSSL_cleanse(text, len + 1);
+    mem_free(text);
+    EVP_CIPHER_CTX_free(ctx);
+    return good ? 0 : -1;
 }

@@ -21,5 +21,22 @@ bool secret_equal(const void *a, const void *b, size_t len);
 void secret_hex(char *out, const void *data, size_t len);
 /* Appends standard base64 with padding. */
 void secret_base64(struct buf *out, const void *data, size_t len);
+/* Appends what standard base64 with padding (RFC 4648, section 4) stands for. -1: it is none;
+ * nothing is appended then. */
+int secret_unbase64(struct buf *out, struct span text) AIG_MUST_USE;
+
+/* What a sealed text is longer than the plain one: nonce and tag. */
+enum { SECRET_SEAL_OVERHEAD = 12 + 16 };
+
+/* Encrypts what is stored: appends nonce, ciphertext and tag of AES-256-GCM (NIST SP 800-38D). The
+ * key is derived from `master` (the configuration's secret_key) for one purpose
+ * ("reasoning_carry"); `place` says where the text is kept (a row's id), so that it opens nowhere
+ * else. */
+void secret_seal(struct buf *out, const char *master, const char *purpose, struct span place,
+                 struct span plain);
+/* Appends the plain text. -1: not sealed under this key for this purpose and place, or changed
+ * since; nothing is appended then. */
+int secret_open(struct buf *out, const char *master, const char *purpose, struct span place,
+                struct span sealed) AIG_MUST_USE;
 
 #endif

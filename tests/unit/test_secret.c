@@ -107,6 +107,73 @@ static void base64_vectors(void **state)
     buf_fini(&b);
 }
 
+static void base64_is_read_strictly(void **state)
+{
+    (void)state;
+    static const char *const good[][2] = {
+        {"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9vYmFy", "foobar"}, {"+//+", "\xFB\xFF\xFE"},
+    };
+    static const char *const bad[] = {
+        "Z", "Zg=", "Zg", "Zg==Zg==", "=g==", "====", " Zg==", "Zm9\n", "-__-"};
+    struct buf b;
+
+    buf_init(&b, 100);
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        buf_clear(&b);
+        assert_int_equal(secret_unbase64(&b, span_of(good[i][0])), 0);
+        assert_int_equal(b.len, strlen(good[i][1]));
+        assert_true(span_equals(buf_span(&b), good[i][1]));
+    }
+    buf_clear(&b);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(secret_unbase64(&b, span_of(bad[i])), -1);
+    assert_int_equal(b.len, 0);
+    buf_fini(&b);
+}
+
+static void sealed_texts_open_in_their_place_only(void **state)
+{
+    (void)state;
+    static const char master[] = "0123456789abcdef0123456789abcdef";
+    struct buf sealed;
+    struct buf plain;
+
+    buf_init(&sealed, 1000);
+    buf_init(&plain, 1000);
+    secret_seal(&sealed, master, "carry", span_of("row 1"), span_of("thoughts"));
+    assert_int_equal(sealed.len, strlen("thoughts") + SECRET_SEAL_OVERHEAD);
+    assert_int_equal(secret_open(&plain, master, "carry", span_of("row 1"), buf_span(&sealed)), 0);
+    assert_true(span_equals(buf_span(&plain), "thoughts"));
+    buf_clear(&plain);
+    assert_int_equal(secret_open(&plain, master, "other", span_of("row 1"), buf_span(&sealed)), -1);
+    assert_int_equal(secret_open(&plain, master, "carry", span_of("row 2"), buf_span(&sealed)), -1);
+    assert_int_equal(
+        secret_open(&plain, "another key", "carry", span_of("row 1"), buf_span(&sealed)), -1);
+    for (size_t i = 0; i < sealed.len; i++) {
+        sealed.data[i] ^= 1;
+        assert_int_equal(secret_open(&plain, master, "carry", span_of("row 1"), buf_span(&sealed)),
+                         -1);
+        sealed.data[i] ^= 1;
+    }
+    for (size_t len = 0; len < sealed.len; len++)
+        assert_int_equal(
+            secret_open(&plain, master, "carry", span_of("row 1"), (struct span){sealed.data, len}),
+            -1);
+    assert_int_equal(plain.len, 0);
+    /* An empty text is one, too; the same text never looks the same twice. */
+    struct buf again;
+    buf_init(&again, 1000);
+    secret_seal(&again, master, "carry", span_of("row 1"), span_of("thoughts"));
+    assert_memory_not_equal(again.data, sealed.data, sealed.len);
+    buf_clear(&again);
+    secret_seal(&again, master, "carry", span_of(""), span_of(""));
+    assert_int_equal(secret_open(&plain, master, "carry", span_of(""), buf_span(&again)), 0);
+    assert_int_equal(plain.len, 0);
+    buf_fini(&again);
+    buf_fini(&plain);
+    buf_fini(&sealed);
+}
+
 static void *hash_often(void *arg)
 {
     unsigned char first[SECRET_SHA256_SIZE];
@@ -146,6 +213,8 @@ int main(void)
         cmocka_unit_test(equal_compares),
         cmocka_unit_test(hex_is_lower_case),
         cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(base64_is_read_strictly),
+        cmocka_unit_test(sealed_texts_open_in_their_place_only),
         cmocka_unit_test(threads_do_not_disturb_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
