@@ -682,13 +682,24 @@ static int run_held(struct run *run, struct err *err)
     return rc;
 }
 
+/* Takes the request apart where a provider speaks another language. What only the client's own
+ * language can say keeps those that hedge away, not the one that was asked. */
 static int read_content(struct run *run, struct err *err)
 {
     const struct relay_call *call = run->call;
+    struct route_list *list = &run->routes;
+    bool first_passes = format_passes(list->routes[0].format, call->request);
 
-    for (size_t i = 0; i < run->routes.count; i++)
-        if (run->routes.routes[i].format->needs_content && call->request->content == NULL)
-            return call->read_content(call->request, call->arena, err);
+    for (size_t i = 0; i < list->count; i++) {
+        if (format_passes(list->routes[i].format, call->request) ||
+            call->request->content != NULL ||
+            call->read_content(call->request, call->arena, err) == 0)
+            continue;
+        if (!first_passes)
+            return -1;
+        err_clear(err);
+        list->count = 1;
+    }
     return 0;
 }
 

@@ -481,7 +481,7 @@ const struct format gemini_format = {
     .auth = FORMAT_AUTH_GOOG,
     .path = "/v1beta/models/{model}:generateContent",
     .stream_path = "/v1beta/models/{model}:streamGenerateContent?alt=sse",
-    .needs_content = true,
+    .language = LANGUAGE_GEMINI,
     .wants_bytes = true,
     .write_request = gemini_write_request,
     .state_size = sizeof(struct gemini_state),

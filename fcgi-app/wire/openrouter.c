@@ -134,6 +134,7 @@ const struct format openrouter_format = {
     .account = PROVIDER_OPENROUTER,
     .auth = FORMAT_AUTH_BEARER,
     .path = "/v1/chat/completions",
+    .language = LANGUAGE_COMPLETIONS,
     .write_request = write_request,
     .read_answer = read_answer,
     .read_event = read_event,
