@@ -36,7 +36,7 @@ def run(node, account):
     return run
 
 
-@pytest.fixture(params=["gpt-4o-mini", "deepseek-v3.2"])
+@pytest.fixture(params=["gpt-4o-mini", "gpt-5.4", "claude-sonnet-4-6", "gemini-3.5-flash", "grok-4.3"])
 def model(request):
     return request.param
 
