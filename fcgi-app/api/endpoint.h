@@ -27,6 +27,8 @@ struct endpoint {
 
 /* router_fn; context is a struct endpoint. */
 int ep_chat(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_embeddings(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
 int ep_models(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_model(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_me(void *context, struct exchange *x, const struct router_match *match, struct err *err);

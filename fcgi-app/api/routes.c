@@ -7,6 +7,7 @@
 
 const struct router_route api_routes[] = {
     {"POST", "/v1/chat/completions", ROUTER_MODEL, ep_chat},
+    {"POST", "/v1/embeddings", ROUTER_MODEL, ep_embeddings},
     {"GET", "/v1/models", ROUTER_KEY, ep_models},
     {"GET", "/v1/models/{}", ROUTER_KEY, ep_model},
     {"GET", "/v1/me", ROUTER_KEY, ep_me},
