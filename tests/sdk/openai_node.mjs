@@ -71,6 +71,10 @@ const cases = {
     const { data, response, request_id } = await client.chat.completions.create({ model, messages }).withResponse();
     return { headers: Object.fromEntries(response.headers), request_id, text: data.choices[0].message.content };
   },
+  async embeddings() {
+    const answer = await client.embeddings.create({ model, input: input.content ?? ["one", "two"], ...input.more });
+    return { sizes: answer.data.map((d) => d.embedding.length), first: answer.data[0].embedding.slice(0, 3), usage: answer.usage };
+  },
   async models() {
     const names = [];
     for await (const one of client.models.list()) names.push(one.id);
