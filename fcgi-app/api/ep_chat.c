@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include "api/endpoint.h"
+#include "api/idempotent.h"
 #include "base/sse.h"
 #include "base/timing.h"
 #include "http/reply.h"
@@ -75,8 +76,10 @@ static int sink_end(const struct relay_head *head, const struct usage *usage,
     struct chat *chat = arg;
 
     completions_write_end(&chat->out, &chat->writer, usage, charge_usd);
+    /* Not flushed: the end of the exchange does that, after the answer has been kept for a repeat.
+     */
     if (chat->writer.stream)
-        return send_out(chat);
+        return exchange_write(chat->x, chat->out.data, chat->out.len);
     head_headers(chat->x, head);
     if (charge_usd != NULL)
         exchange_header(chat->x, "X-AI-Credits-Charged", "%s", charge_usd);
@@ -88,6 +91,7 @@ static int sink_fail(const struct err *failure, void *arg)
 {
     struct chat *chat = arg;
 
+    exchange_spoil(chat->x);
     buf_append_str(&chat->out, "data: ");
     reply_error_body(&chat->out, failure);
     buf_append_str(&chat->out, "\n\n");
@@ -118,24 +122,25 @@ static const struct relay_sink chat_sink = {
     .watch_fd = sink_watch_fd,
 };
 
-int ep_chat(void *context, struct exchange *x, const struct router_match *match, struct err *err)
-{
-    struct endpoint *ep = context;
+struct call {
+    struct endpoint *ep;
+    struct exchange *x;
     struct neutral_request request;
-    struct chat chat = {.x = x};
+};
 
-    (void)match;
-    if (endpoint_read_json(ep, x, err) != 0 ||
-        completions_read_request(&request, ep->body.data, ep->body.len, err) != 0)
-        return -1;
+static int run_call(void *arg, struct err *err)
+{
+    struct call *c = arg;
+    struct endpoint *ep = c->ep;
+    struct chat chat = {.x = c->x};
+
     buf_shrink(&ep->body, 0);
-    request.model = arena_strdup(ep->arena, request.model);
-    completions_writer_init(&chat.writer, &request, exchange_request_id(x), timing_wall_s());
+    completions_writer_init(&chat.writer, &c->request, exchange_request_id(c->x), timing_wall_s());
     buf_init(&chat.out, OUT_MAX);
     struct relay_call call = {
-        .request_id = exchange_request_id(x),
+        .request_id = exchange_request_id(c->x),
         .key_hash = ep->key_hash,
-        .request = &request,
+        .request = &c->request,
         .read_content = completions_read_content,
         .kind = KIND_CHAT,
         .arena = ep->arena,
@@ -143,6 +148,19 @@ int ep_chat(void *context, struct exchange *x, const struct router_match *match,
     int rc = relay_run(ep->relay, &call, &chat_sink, &chat, err);
     buf_fini(&chat.out);
     completions_writer_fini(&chat.writer);
-    neutral_request_fini(&request);
+    return rc;
+}
+
+int ep_chat(void *context, struct exchange *x, const struct router_match *match, struct err *err)
+{
+    struct endpoint *ep = context;
+    struct call call = {.ep = ep, .x = x};
+
+    if (endpoint_read_json(ep, x, err) != 0 ||
+        completions_read_request(&call.request, ep->body.data, ep->body.len, err) != 0)
+        return -1;
+    call.request.model = arena_strdup(ep->arena, call.request.model);
+    int rc = idempotent_run(ep, x, match->route->path, run_call, &call, err);
+    neutral_request_fini(&call.request);
     return rc;
 }

@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include "api/endpoint.h"
+#include "api/idempotent.h"
 #include "core/embed.h"
 #include "http/reply.h"
 
@@ -34,34 +35,47 @@ static int answer(struct exchange *x, const struct embeddings_request *request,
     return rc;
 }
 
-int ep_embeddings(void *context, struct exchange *x, const struct router_match *match,
-                  struct err *err)
-{
-    struct endpoint *ep = context;
+struct call {
+    struct endpoint *ep;
+    struct exchange *x;
     struct embeddings_request request;
+};
+
+static int run_call(void *arg, struct err *err)
+{
+    struct call *c = arg;
+    struct endpoint *ep = c->ep;
     struct embed_result result;
 
-    (void)match;
-    if (endpoint_read_json(ep, x, err) != 0 ||
-        embeddings_read_request(&request, ep->body.data, ep->body.len, err) != 0)
-        return -1;
     buf_shrink(&ep->body, 0);
     struct embed_call call = {
         .app = ep->app,
         .relay = ep->relay,
-        .request_id = exchange_request_id(x),
+        .request_id = exchange_request_id(c->x),
         .key_hash = ep->key_hash,
-        .request = &request,
+        .request = &c->request,
         .arena = ep->arena,
         .gone = client_gone,
-        .gone_arg = x,
-        .watch_fd = exchange_watch_fd(x),
+        .gone_arg = c->x,
+        .watch_fd = exchange_watch_fd(c->x),
     };
-    int rc = embed_run(&result, &call, err);
-    if (rc == 0) {
-        rc = answer(x, &request, &result, err);
-        embeddings_answer_fini(&result.answer);
-    }
-    embeddings_request_fini(&request);
+    if (embed_run(&result, &call, err) != 0)
+        return -1;
+    int rc = answer(c->x, &c->request, &result, err);
+    embeddings_answer_fini(&result.answer);
+    return rc;
+}
+
+int ep_embeddings(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err)
+{
+    struct endpoint *ep = context;
+    struct call call = {.ep = ep, .x = x};
+
+    if (endpoint_read_json(ep, x, err) != 0 ||
+        embeddings_read_request(&call.request, ep->body.data, ep->body.len, err) != 0)
+        return -1;
+    int rc = idempotent_run(ep, x, match->route->path, run_call, &call, err);
+    embeddings_request_fini(&call.request);
     return rc;
 }
