@@ -85,9 +85,9 @@ static int run(struct cron *cron, struct err *err)
         idempotency_row_purge(&deleted, cron->store, work, err) != 0)
         code = CRON_FAILED;
     if (cron->verbose && !cron->dry_run)
-        printf("release-holds: deleted %lld expired idempotency keys\n", (long long)deleted);
-    if (cron->verbose && !cron->dry_run)
         printf("release-holds: released %zu expired holds\n", sweep.released);
+    if (cron->verbose && deleted > 0)
+        printf("release-holds: deleted %lld expired idempotency keys\n", (long long)deleted);
     arena_free(work);
     return code;
 }

@@ -5,8 +5,9 @@
 #ifndef AIG_IDEMPOTENT_H
 #define AIG_IDEMPOTENT_H
 
-#include "api/endpoint.h"
 #include "base/base.h"
+
+#include "api/endpoint.h"
 
 /* 0 when answered; -1 with err when nothing has been sent yet. */
 typedef int idempotent_fn(void *arg, struct err *err);

@@ -92,6 +92,14 @@ def test_models(run):
     assert "gpt-4o" in seen["names"] and seen["one"]["id"] == "gpt-4o" and seen["one"]["pricing"]["currency"] == "USD"
 
 
+@pytest.mark.parametrize("more", [{}, {"stream": True}])
+def test_idempotency_key(run, account, more):
+    first, again = run("idempotent", content="hello there", more=more, idempotency=new_word())["seen"]
+    assert "hello there" in first["text"] and again["text"] == first["text"] and again["requestID"] == first["requestID"]
+    assert first["replay"] is None and again["replay"] == "true"
+    assert len(account.db.rows("SELECT id FROM ledger WHERE account_id = %s AND kind = 'charge'", account.id)) == 1
+
+
 @pytest.mark.parametrize("name,size", [("text-embedding-3-small", 1536), ("gemini-embedding-2", 3072), ("qwen3-embedding-8b", 4096)])
 def test_embeddings(run, account, world, name, size):
     """The SDK asks for base64 unless told otherwise."""
