@@ -55,7 +55,7 @@ static void polled(void *arg)
 /* A whole answer that a repeat is to get, too? An error of a stream that has begun is none. */
 static bool is_answer(const struct exchange_tap *tap, int rc)
 {
-    return rc == 0 && tap->status != 0 && !tap->spoilt;
+    return rc == 0 && !tap->spoilt && idempotency_lasting(tap->status);
 }
 
 static int run(struct idempotency *it, struct exchange *x, idempotent_fn *fn, void *arg,
@@ -67,7 +67,7 @@ static int run(struct idempotency *it, struct exchange *x, idempotent_fn *fn, vo
     buf_init(&tap.body, IDEMPOTENCY_BODY_MAX);
     exchange_set_tap(x, &tap);
     int rc = fn(arg, err);
-    if (rc != 0 && !exchange_began(x) && idempotency_lasting(err)) {
+    if (rc != 0 && !exchange_began(x) && idempotency_lasting(err->status)) {
         reply_error(x, err, NULL);
         rc = 0;
     }

@@ -233,12 +233,12 @@ void idempotency_end(struct idempotency *it, const struct idempotency_answer *an
     buf_fini(&sealed);
 }
 
-bool idempotency_lasting(const struct err *err)
+bool idempotency_lasting(int status)
 {
-    static const int passing[] = {401, 402, 408, 409, 425, 429};
+    static const int passing[] = {401, 402, 408, 409, 425, 429, 499};
 
     for (size_t i = 0; i < ARRAY_LEN(passing); i++)
-        if (err->status == passing[i])
+        if (status == passing[i])
             return false;
-    return err->status >= 400 && err->status < 499 && !err->retryable;
+    return (status >= 200 && status < 300) || (status >= 400 && status < 500);
 }

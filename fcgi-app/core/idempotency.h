@@ -64,8 +64,8 @@ void idempotency_beat(struct idempotency *it);
  * this key finds out by the hold how the call has ended. */
 void idempotency_end(struct idempotency *it, const struct idempotency_answer *answer);
 
-/* A failure that would be the same next time: 4xx but 401, 402 and those that ask for another try.
- */
-bool idempotency_lasting(const struct err *err);
+/* Would the same call end with this HTTP status next time, too? 2xx, and 4xx but 401, 402 and those
+ * that ask for another try. */
+bool idempotency_lasting(int status);
 
 #endif

@@ -165,7 +165,7 @@ class TestWhatIsKept:
 
     @pytest.mark.parametrize("rule,status", [
         ({"status": 401}, 502), ({"status": 408}, 408), ({"status": 409}, 409), ({"status": 429}, 429), ({"status": 500}, 502), ({"status": 503}, 503),
-        ({"body": "oops"}, 502), ({"drop": "close"}, 502)])
+        ({"body": "oops"}, 502), ({"cut": {"how": "close"}}, 502)])
     @pytest.mark.parametrize("path", [CHAT, EMBEDDINGS])
     def test_a_failure_that_may_pass(self, account, world, rule, status, path):
         key, word = new_key(), new_word()
