@@ -21,6 +21,7 @@ struct endpoint {
     struct relay *relay;
     struct arena *arena;
     struct buf body;
+    const char *path;                           /* of the route: "/v1/chat/completions" */
     unsigned char key_hash[SECRET_SHA256_SIZE]; /* ROUTER_KEY and ROUTER_MODEL */
     struct apikey_principal principal;          /* ROUTER_KEY */
 };

@@ -72,10 +72,11 @@ int ep_embeddings(void *context, struct exchange *x, const struct router_match *
     struct endpoint *ep = context;
     struct call call = {.ep = ep, .x = x};
 
+    (void)match;
     if (endpoint_read_json(ep, x, err) != 0 ||
         embeddings_read_request(&call.request, ep->body.data, ep->body.len, err) != 0)
         return -1;
-    int rc = idempotent_run(ep, x, match->route->path, run_call, &call, err);
+    int rc = idempotent_run(ep, x, run_call, &call, err);
     embeddings_request_fini(&call.request);
     return rc;
 }

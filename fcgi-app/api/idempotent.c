@@ -85,8 +85,8 @@ static int run(struct idempotency *it, struct exchange *x, idempotent_fn *fn, vo
     return rc;
 }
 
-int idempotent_run(struct endpoint *ep, struct exchange *x, const char *path, idempotent_fn *fn,
-                   void *arg, struct err *err)
+int idempotent_run(struct endpoint *ep, struct exchange *x, idempotent_fn *fn, void *arg,
+                   struct err *err)
 {
     const char *name = exchange_param(x, "HTTP_IDEMPOTENCY_KEY");
     struct idempotency_answer before;
@@ -99,7 +99,7 @@ int idempotent_run(struct endpoint *ep, struct exchange *x, const char *path, id
         .arena = ep->arena,
         .key_hash = ep->key_hash,
         .name = name,
-        .path = path,
+        .path = ep->path,
         .body = buf_span(&ep->body),
         .request_id = arena_strdup(ep->arena, exchange_request_id(x)),
     };
