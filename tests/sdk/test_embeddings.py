@@ -9,6 +9,7 @@ import tiktoken
 from client import GUARD_S
 from fake import new_word, script
 from langchain_openai import OpenAIEmbeddings
+from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 
 SIZES = {"text-embedding-3-small": 1536, "gemini-embedding-2": 3072, "qwen3-embedding-8b": 4096}
 
@@ -73,14 +74,16 @@ class TestOpenAI:
         assert len({tuple(a.data[0].embedding) for a in asyncio.run(work())}) == 8
 
 
-class TestLangChain:
-    @pytest.fixture(autouse=True)
-    def bytes_as_tokens(self, monkeypatch):
-        """A tokenizer that needs no download: each byte is a token."""
-        encoding = tiktoken.Encoding("bytes", pat_str=r"[\s\S]+", mergeable_ranks={bytes([k]): k for k in range(256)}, special_tokens={})
-        monkeypatch.setattr(tiktoken, "encoding_for_model", lambda name: encoding)
-        monkeypatch.setattr(tiktoken, "get_encoding", lambda name: encoding)
+@pytest.fixture
+def bytes_as_tokens(monkeypatch):
+    """A tokenizer that needs no download: each byte is a token."""
+    encoding = tiktoken.Encoding("bytes", pat_str=r"[\s\S]+", mergeable_ranks={bytes([k]): k for k in range(256)}, special_tokens={})
+    monkeypatch.setattr(tiktoken, "encoding_for_model", lambda name: encoding)
+    monkeypatch.setattr(tiktoken, "get_encoding", lambda name: encoding)
 
+
+@pytest.mark.usefixtures("bytes_as_tokens")
+class TestLangChain:
     @staticmethod
     def embeddings(account, **more):
         return OpenAIEmbeddings(base_url=account.api.url + "/v1", api_key=account.key, max_retries=0, **more)
@@ -107,3 +110,37 @@ class TestLangChain:
     def test_async(self, account):
         model = self.embeddings(account, model="text-embedding-3-small")
         assert len(asyncio.run(model.aembed_documents(["a", "b"]))) == 2
+
+
+class Standard(EmbeddingsIntegrationTests):
+    """LangChain's own tests for embeddings."""
+
+    fields = {}
+    account = None
+
+    @pytest.fixture(autouse=True)
+    def called_with(self, request, account, bytes_as_tokens):
+        request.cls.account = account
+
+    @property
+    def embeddings_class(self):
+        return OpenAIEmbeddings
+
+    @property
+    def embedding_model_params(self):
+        return {"base_url": self.account.api.url + "/v1", "api_key": self.account.key, "max_retries": 0, **self.fields}
+
+
+class TestStandardOpenAI(Standard):
+    fields = {"model": "text-embedding-3-small"}
+
+
+class TestStandardGoogle(Standard):
+    fields = {"model": "gemini-embedding-2", "check_embedding_ctx_length": False}
+
+
+class TestStandardOpenRouter(Standard):
+    fields = {"model": "qwen3-embedding-8b", "check_embedding_ctx_length": False}
+
+
+del EmbeddingsIntegrationTests, Standard    # pytest would collect them, too
