@@ -13,7 +13,11 @@
 #include "base/mem.h"
 #include "db/pool.h"
 
+<<<<<<< HEAD
 enum { STORE_SCHEMA_VERSION = 8 }; /* highest migration number this build needs */
+=======
+enum { STORE_SCHEMA_VERSION = 5 }; /* highest migration number this build needs */
+>>>>>>> main
 
 struct db_combiner;
 
