@@ -71,6 +71,10 @@ ALTER TABLE ledger
 ALTER TABLE usage_log
     ADD INDEX IF NOT EXISTS key_created_at (key_id, created_at);
 
+-- What one key has spent, whoever pays for it.
+ALTER TABLE spend_hourly
+    ADD INDEX IF NOT EXISTS key_hour (key_id, hour);
+
 CREATE TABLE IF NOT EXISTS checkout (
     id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'Our number of the purchase, sent along to Stripe',
     account_id INT UNSIGNED NOT NULL COMMENT 'Account that buys credit',
