@@ -120,9 +120,8 @@ int usage_sums(struct table *out, struct store *s, struct arena *arena, enum usa
     struct db_param key = db_i64(filter->key_id);
     struct db_param from = db_text(filter->from);
     struct db_param to = db_text(filter->to);
-    const struct db_param params[] = {account, from, to,  key, key,
-                                      account, from, to,  key, key,
-                                      db_i64(USAGE_SUMS_MAX)};
+    const struct db_param params[] = {
+        account, from, to, key, key, account, from, to, key, key, db_i64(USAGE_SUMS_MAX)};
 
     return table_read(out, s, arena, SQL_SUMS[group], SUM_COLUMNS, ARRAY_LEN(SUM_COLUMNS), params,
                       ARRAY_LEN(params), USAGE_SUMS_MAX, err);
