@@ -76,9 +76,12 @@ static bool split_place(const char **to, const char **before, struct arena *aren
 
     if (strlen(place) != USAGE_PLACE_LEN || place[time_len] != '_')
         return false;
-    *to = arena_strndup(arena, place, time_len);
+    char *time = arena_strndup(arena, place, time_len);
+    if (time[10] == 'T')
+        time[10] = ' ';
+    *to = time;
     *before = place + time_len + 1;
-    return timing_parse_sql(&ignored, *to) == 0;
+    return timing_parse_sql(&ignored, time) == 0 && ident_request_valid(*before);
 }
 
 int usage_list(struct table *out, const char **next, struct store *s, struct arena *arena,

@@ -11,7 +11,7 @@
 #include "base/ident.h"
 #include "store/table.h"
 
-enum { USAGE_PLACE_LEN = 26 + 1 + IDENT_REQUEST_LEN }; /* "2026-11-23 10:00:00.123456_req_..." */
+enum { USAGE_PLACE_LEN = 26 + 1 + IDENT_REQUEST_LEN }; /* "2026-11-23T10:00:00.123456_req_..." */
 
 struct usage_filter {
     int64_t actor_id;   /* account that is signed in; 0: a key asks, key_id says which */
