@@ -66,8 +66,8 @@ static const char SQL_FIND[] =
                                                                                                                      "                q.reasoning_usd) AS own_usd"
                                                                                                                      "        FROM usage_log l JOIN price q ON q.id = l.price_id"
                                                                                                                      "        WHERE l.request_id = ?"
-    "            AND IF(? <> 0, l.key_id = ?, l.account_id = ? OR EXISTS (SELECT 1 FROM api_key k"
-    "                WHERE k.id = l.key_id AND k.account_id = ?))) t"
+                                                                                                                     "            AND IF(? <> 0, l.key_id = ?, l.account_id = ? OR EXISTS (SELECT 1 FROM api_key k"
+                                                                                                                     "                WHERE k.id = l.key_id AND k.account_id = ?))) t"
                                                                                                                      "        JOIN price p ON p.id = t.price_id) u"
                                                                                                                      "    JOIN model m ON m.id = u.model_id";
 
