@@ -478,7 +478,7 @@ def test_storm_beside_tiers_and_teams(world):
         owners = {int(r.id): int(r.account_id) for r in db.query("SELECT id, account_id FROM api_key ORDER BY id DESC LIMIT 20")}
         while not storm.stop.is_set():
             key = chance.choice(sorted(owners))
-            db.call("key_change", owners[key], key, 2 | 4 | 16, None, chance.choice((5, None)), "daily", chance.choice(('["gpt-4o"]', None)), None, None)
+            db.call("key_change", owners[key], key, 2 | 4 | 16, None, chance.choice((5, None)), "daily", None, chance.choice(('["gpt-4o"]', None)), None)
             member = chance.choice((team.member, team.member2))
             db.call("member_change", team.owner.account_id, team.id, team.members[member], 6, None, 3, chance.choice(("daily", "weekly")))
             db.call("team_change", team.owner.account_id, team.id, 6, None, 50, chance.choice(("daily", "monthly")))
