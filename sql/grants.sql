@@ -32,6 +32,15 @@ GRANT EXECUTE ON PROCEDURE ledger_release TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_renew TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_expire TO aig_app;
 
+GRANT SELECT ON job TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_create TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_started TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_progress TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_callback TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_claim TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_finish TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_purge TO aig_app;
+
 -- Harmless: one deletes holds that ended days ago, the other adds empty partitions.
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_app;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_app;
@@ -74,6 +83,7 @@ GRANT SELECT ON v_usage_daily TO aig_reader;
 GRANT SELECT ON v_margin_daily TO aig_reader;
 GRANT SELECT ON v_hold_open TO aig_reader;
 GRANT SELECT ON v_ledger_check TO aig_reader;
+GRANT SELECT ON v_job TO aig_reader;
 GRANT SELECT ON tier TO aig_reader;
 GRANT SELECT ON model TO aig_reader;
 GRANT SELECT ON model_alias TO aig_reader;

@@ -87,7 +87,7 @@ def test_seed(world):
     assert world.db.query("SELECT name FROM model WHERE successor NOT IN (SELECT name FROM model)") == []
     unpriced = [r.name for r in world.db.query(
         "SELECT name FROM model m WHERE NOT EXISTS (SELECT 1 FROM price p WHERE p.model_id = m.id) ORDER BY name")]
-    assert unpriced == ["mureka", "musicgen", "sora-2-pro"], unpriced
+    assert unpriced == ["gpt-4o-image", "runway", "sora-2-pro"], unpriced
     hedges = [(r.upstream_model, r.name) for r in world.db.query(
         "SELECT DISTINCT upstream_model, m.name FROM route r JOIN model m ON m.id = r.price_model_id "
         "WHERE position > 0 ORDER BY upstream_model")]
