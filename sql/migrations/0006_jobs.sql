@@ -10,6 +10,8 @@ CREATE TABLE IF NOT EXISTS job (
     model_id INT UNSIGNED NOT NULL COMMENT 'Model that was asked for',
     provider VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'Provider that makes it',
     api VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'Interface of the provider (name of a table in the program)',
+    shape VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL
+        COMMENT 'Interface that the customer used, whose form the webhook has (as api)',
     upstream_model VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'Name of the model there',
     upstream_id VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NULL
         COMMENT 'The provider''s own task id; empty: not known (yet). Customers never see it',

@@ -19,6 +19,7 @@ CREATE OR REPLACE PROCEDURE job_create(
     IN p_metered TINYINT,
     IN p_provider VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_api VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_shape VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_upstream_model VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_param VARCHAR(1000) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_callback_url VARCHAR(2048) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
@@ -50,9 +51,9 @@ BEGIN
         v_outcome, v_scope, v_key_id, v_account_id, v_hold_usd, v_output_limit, v_limit_usd, v_spent_usd,
         v_held_usd, v_need_usd, v_fit_tokens, v_resets_at, v_markup, v_price_id);
     IF v_outcome = 'held' THEN
-        INSERT INTO job (id, request_id, owner_id, account_id, key_id, model_id, provider, api, upstream_model, param,
-            quantity, metered, callback_url, created_at, updated_at, due)
-        SELECT p_id, p_request_id, k.account_id, v_account_id, v_key_id, p_model_id, p_provider, p_api,
+        INSERT INTO job (id, request_id, owner_id, account_id, key_id, model_id, provider, api, shape, upstream_model,
+            param, quantity, metered, callback_url, created_at, updated_at, due)
+        SELECT p_id, p_request_id, k.account_id, v_account_id, v_key_id, p_model_id, p_provider, p_api, p_shape,
             p_upstream_model, p_param, p_quantity_milli * 0.001, p_metered, p_callback_url, v_now, v_now,
             v_now + INTERVAL p_look_s SECOND
         FROM api_key k WHERE k.id = v_key_id
@@ -161,18 +162,22 @@ BEGIN
     END LOOP;
     CLOSE due_jobs;
     COMMIT;
-    SELECT j.id, j.request_id, j.provider, j.api, j.upstream_model, j.upstream_id, j.state,
+    SELECT j.id, m.name, j.provider, j.api, j.shape, j.upstream_id, j.state, j.param, j.callback_url, j.result,
+        j.fail_code, j.fail_msg, j.charge_usd, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', j.created_at) DIV 1000,
+        TIMESTAMPDIFF(MICROSECOND, '1970-01-01', j.updated_at) DIV 1000,
+        TIMESTAMPDIFF(MICROSECOND, '1970-01-01', j.completed_at) DIV 1000,
         TIMESTAMPDIFF(SECOND, j.created_at, v_now) AS age_s
     FROM JSON_TABLE(v_ids, '$[*]' COLUMNS (id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) s
-        STRAIGHT_JOIN job j ON j.id = s.id;
+        STRAIGHT_JOIN job j ON j.id = s.id
+        STRAIGHT_JOIN model m ON m.id = j.model_id;
 END //
 
 -- Ends a job: charges it (p_ok) or drops its hold, and puts the customer's webhook in line, all in one transaction.
 -- p_upstream_id   the provider's task that the news is about (NULL: none was ever known); another one: nothing happens
--- p_took_milli    thousandths of the unit that the provider says it took; NULL: it does not say. Counts for metered jobs
--- p_cost_usd      what the provider says it cost, US dollars; NULL: it does not say. Without p_took_milli a metered job took
---                 as many units as that buys
--- p_body          body of the webhook; its first "@charge" becomes the charge
+-- p_took          units that the provider says it took; NULL: it does not say. Counts for metered jobs
+-- p_cost          what the provider says it cost, in credits of p_cost_rate US dollars each; NULL: it does not say.
+--                 Without p_took a metered job took as many units as that buys
+-- p_body          body of the webhook, "@charge" in it becomes the charge; NULL: there is nobody to tell
 -- outcome: finished; replayed: it had ended before; changed: not about this job's task; unknown_job
 CREATE OR REPLACE PROCEDURE job_finish(
     IN p_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
@@ -183,8 +188,9 @@ CREATE OR REPLACE PROCEDURE job_finish(
     IN p_fail_msg VARCHAR(500) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
     IN p_status VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_http_status SMALLINT UNSIGNED,
-    IN p_took_milli BIGINT UNSIGNED,
-    IN p_cost_usd DECIMAL(27,15),
+    IN p_took DECIMAL(18,9),
+    IN p_cost DECIMAL(27,15),
+    IN p_cost_rate DECIMAL(18,9),
     IN p_body MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
     IN p_event VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin
 )
@@ -201,6 +207,7 @@ finish: BEGIN
     DECLARE v_account_id INT UNSIGNED;
     DECLARE v_quantity DECIMAL(12,3);
     DECLARE v_charge, v_absorbed, v_hold, v_unit_usd DECIMAL(18,9);
+    DECLARE v_cost_usd DECIMAL(38,15) DEFAULT LEAST(p_cost * p_cost_rate, 999999999);
     DECLARE v_metered BOOLEAN;
     DECLARE v_duration_ms BIGINT UNSIGNED;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
@@ -224,12 +231,12 @@ finish: BEGIN
     END IF;
 
     IF p_ok THEN
-        IF v_metered AND p_took_milli IS NOT NULL THEN
-            SET v_quantity = LEAST(p_took_milli * 0.001, 999999999);
-        ELSEIF v_metered AND p_cost_usd IS NOT NULL THEN
+        IF v_metered AND p_took IS NOT NULL THEN
+            SET v_quantity = LEAST(CEILING(p_took * 1000) * 0.001, 999999999);
+        ELSEIF v_metered AND v_cost_usd IS NOT NULL THEN
             -- Upwards, so that what was taken is never sold for less than it cost.
             SELECT p.unit_usd INTO v_unit_usd FROM hold h JOIN price p ON p.id = h.price_id WHERE h.id = v_request_id;
-            SET v_quantity = IF(v_unit_usd > 0, LEAST(CEILING(p_cost_usd / v_unit_usd * 1000) * 0.001, 999999999), v_quantity);
+            SET v_quantity = IF(v_unit_usd > 0, LEAST(CEILING(v_cost_usd / v_unit_usd * 1000) * 0.001, 999999999), v_quantity);
         END IF;
         CALL ledger_settle_inner(v_request_id, 0, 0, 0, 0, 0, 0, v_quantity, NULL, FALSE, 'ok', v_provider,
             v_upstream_model, NULL, FALSE, 200, NULL, v_duration_ms,
@@ -241,11 +248,13 @@ finish: BEGIN
     END IF;
     UPDATE job SET state = IF(p_ok, 'success', 'fail'), result = IF(p_ok, p_result, NULL),
         fail_code = IF(p_ok, '', COALESCE(p_fail_code, '')), fail_msg = IF(p_ok, '', COALESCE(p_fail_msg, '')),
-        charge_usd = v_charge, upstream_cost_usd = LEAST(ROUND(p_cost_usd, 9), 999999999),
+        charge_usd = v_charge, upstream_cost_usd = ROUND(v_cost_usd, 9),
         updated_at = v_now, completed_at = v_now, due = NULL
     WHERE id = p_id;
-    CALL webhook_enqueue_inner(v_account_id, p_event, p_id, v_url,
-        REPLACE(p_body, '"@charge"', TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM v_charge))), v_delivery);
+    IF p_body IS NOT NULL THEN
+        CALL webhook_enqueue_inner(v_account_id, p_event, p_id, v_url,
+            REPLACE(p_body, '"@charge"', TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM v_charge))), v_delivery);
+    END IF;
     COMMIT;
     SELECT 'finished' AS outcome, v_charge AS charge_usd, v_delivery AS delivery_id;
 END //

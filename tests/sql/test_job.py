@@ -15,14 +15,14 @@ def create(world, key_hash, model="kling-3.0", unit="second", variant="mode=std,
     rid = rid or request_id()
     number = world.model_ids(model)
     row = (db or world.db).call("job_create", "tsk_" + rid[4:], rid, key_hash, number, number, unit, variant, milli,
-                                metered, "kie", "kie", "upstream/model", "{}", url, 1296000, 3600)
+                                metered, "kie", "kie", "kie", "upstream/model", "{}", url, 1296000, 3600)
     row["rid"], row["id"] = rid, "tsk_" + rid[4:]
     return row
 
 
-def finish(world, job, ok=1, upstream=None, took=None, cost=None, body='{"charge":"@charge"}', db=None):
+def finish(world, job, ok=1, upstream=None, took=None, cost=None, rate="0.005", body='{"charge":"@charge"}', db=None):
     return (db or world.db).call("job_finish", job["id"], upstream, ok, '{"resultUrls":["https://x/1"]}', "500", "no luck",
-                                 "upstream_error", 502, took, cost, body, "job.completed")
+                                 "upstream_error", 502, took, cost, rate, body, "job.completed")
 
 
 def job_of(world, job):
@@ -123,7 +123,7 @@ def test_a_task_belongs_to_one_job(world):
 def test_metered(world):
     """What the provider took is charged, never more than was held; the rest is ours."""
     customer = Customer(world, "10")
-    for took, cost, quantity in ((12345, None, "12.345"), (None, "0.0280001", "20.001"), (None, None, "70"), (90000, None, "90")):
+    for took, cost, quantity in (("12.3441", None, "12.345"), (None, "5.6001", "20.001"), (None, None, "70"), ("90", None, "90")):
         before = customer.balance()
         job = create(world, customer.key_hash, model="musicgen", variant="", milli=70000, metered=1)
         assert usd(job.hold_usd) == usd("0.1372")
@@ -135,7 +135,7 @@ def test_metered(world):
         assert before - customer.balance() == usd(done.charge_usd)
     # where the price list decides, what the provider says is only noted
     job = create(world, customer.key_hash)
-    assert usd(finish(world, job, took=1, cost="0.9").charge_usd) == usd("0.7")
+    assert usd(finish(world, job, took=1, cost="180").charge_usd) == usd("0.7")
     row = world.db.query(f"SELECT upstream_cost_usd, below_cost FROM v_job WHERE task_id = '{job['id']}'")[0]
     assert usd(row.upstream_cost_usd) == usd("0.9") and row.below_cost == "1"
 
