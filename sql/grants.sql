@@ -21,6 +21,8 @@ CREATE ROLE IF NOT EXISTS aig_app, aig_cron, aig_admin, aig_reader;
 
 GRANT SELECT ON * TO aig_app;
 GRANT INSERT, UPDATE, DELETE ON upstream_health TO aig_app;
+GRANT UPDATE, DELETE ON session TO aig_app;
+GRANT EXECUTE ON PROCEDURE session_open TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_authorize TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_authorize_many TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_extend TO aig_app;
@@ -54,6 +56,7 @@ GRANT INSERT, UPDATE, DELETE ON upstream_health TO aig_admin;
 GRANT EXECUTE ON PROCEDURE create_account TO aig_admin;
 GRANT EXECUTE ON PROCEDURE disable_account TO aig_admin;
 GRANT EXECUTE ON PROCEDURE enable_account TO aig_admin;
+GRANT EXECUTE ON PROCEDURE reset_sessions TO aig_admin;
 GRANT EXECUTE ON PROCEDURE set_tier TO aig_admin;
 GRANT EXECUTE ON PROCEDURE set_markup TO aig_admin;
 GRANT EXECUTE ON PROCEDURE credit_purchase TO aig_admin;

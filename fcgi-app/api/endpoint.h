@@ -14,6 +14,7 @@
 #include "http/fcgi.h"
 #include "http/router.h"
 #include "store/apikey.h"
+#include "store/session.h"
 
 /* One a worker thread; reset from request to request. */
 struct endpoint {
@@ -22,7 +23,11 @@ struct endpoint {
     struct arena *arena;
     struct buf body;
     unsigned char key_hash[SECRET_SHA256_SIZE]; /* ROUTER_KEY and ROUTER_MODEL */
-    struct apikey_principal principal;          /* ROUTER_KEY */
+    struct apikey_principal principal; /* ROUTER_KEY and ROUTER_ACCOUNT; in a session key_id is 0,
+                                          account_id that of the session */
+    int64_t account_id;               /* who acts: ROUTER_SESSION, ROUTER_ACCOUNT (owner of the key,
+                                         not the payer) and ROUTER_KEY; else 0 */
+    struct session_principal session; /* ROUTER_SESSION and ROUTER_ACCOUNT; session_id 0: by key */
 };
 
 /* router_fn; context is a struct endpoint. */
