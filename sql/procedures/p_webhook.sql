@@ -194,7 +194,10 @@ SQL SECURITY DEFINER
 READS SQL DATA
 COMMENT 'Webhooks, internal: the valid secrets of an account, the newest first'
 BEGIN
-    SELECT id, LOWER(HEX(sealed)) AS sealed, last4, created_at, expires_at FROM webhook_secret
+    SELECT id, HEX(sealed) AS sealed, last4,
+        CONCAT(LEFT(DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z') AS created_at,
+        CONCAT(LEFT(DATE_FORMAT(expires_at, '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z') AS expires_at
+    FROM webhook_secret
     WHERE account_id = p_account_id AND (expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6)) ORDER BY id DESC;
 END //
 
@@ -225,7 +228,8 @@ BEGIN
     CALL webhook_secret_valid_inner(p_account_id);
 END //
 
--- The one before stays valid for p_overlap_h hours, any older one ends now: at most two are valid.
+-- The one before stays valid for p_overlap_h hours, any older one ends now: at most two are valid. A repetition (the same
+-- sealed text) changes nothing.
 CREATE OR REPLACE PROCEDURE webhook_secret_rotate(
     IN p_account_id INT UNSIGNED,
     IN p_sealed VARBINARY(128),
@@ -247,6 +251,10 @@ BEGIN
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
     SELECT id INTO v_id FROM account WHERE id = p_account_id FOR UPDATE;
+    IF EXISTS (SELECT 1 FROM webhook_secret w
+        WHERE w.account_id = v_id AND w.expires_at IS NULL AND w.sealed = p_sealed) THEN
+        SET v_id = NULL;
+    END IF;
     UPDATE webhook_secret
     SET expires_at = IF(expires_at IS NULL, v_now + INTERVAL COALESCE(p_overlap_h, 0) HOUR, v_now)
     WHERE account_id = v_id AND (expires_at IS NULL OR expires_at > v_now);
