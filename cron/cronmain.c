@@ -8,6 +8,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef PACKAGE_VERSION
@@ -24,23 +25,42 @@ static void print_help(const struct cron_program *program)
            "      --once      run once and exit (what it does anyway)\n"
            "      --dry-run   change nothing, say what would be done\n"
            "  -v, --verbose   say what was done\n"
+           "%s"
            "      --help      show this help\n"
            "      --version   show the version\n"
            "\n"
            "The configuration is the file that AIG_CONFIG names, else the installed default;\n"
            "AIG_<KEY> in the environment overrides a key of it.\n"
            "Exit status: 0 done, 1 failed, 2 wrong usage or configuration.\n",
-           program->name, program->summary);
+           program->name, program->summary,
+           program->watchable ? "      --watch[=SECONDS]  go on, for so long or until a signal\n"
+                              : "");
+}
+
+/* The seconds of --watch: without any it goes on for ever. */
+static int read_seconds(int64_t *out, const char *text)
+{
+    char *end;
+
+    *out = 0;
+    if (text == NULL)
+        return 0;
+    long seconds = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || seconds < 1 || seconds > 366L * 86400)
+        return -1;
+    *out = seconds;
+    return 0;
 }
 
 static int read_options(struct cron *cron, const struct cron_program *program, int argc,
                         char **argv)
 {
-    enum { OPTION_ONCE = 256, OPTION_DRY_RUN, OPTION_HELP, OPTION_VERSION };
+    enum { OPTION_ONCE = 256, OPTION_DRY_RUN, OPTION_WATCH, OPTION_HELP, OPTION_VERSION };
     static const struct option OPTIONS[] = {
         {"once", no_argument, NULL, OPTION_ONCE},
         {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
         {"verbose", no_argument, NULL, 'v'},
+        {"watch", optional_argument, NULL, OPTION_WATCH},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
         {NULL, 0, NULL, 0},
@@ -53,6 +73,9 @@ static int read_options(struct cron *cron, const struct cron_program *program, i
             cron->dry_run = true;
         } else if (option == 'v') {
             cron->verbose = true;
+        } else if (option == OPTION_WATCH && program->watchable &&
+                   read_seconds(&cron->watch_s, optarg) == 0) {
+            cron->watch = true;
         } else if (option == OPTION_HELP) {
             print_help(program);
             return CRON_OK;
@@ -60,6 +83,8 @@ static int read_options(struct cron *cron, const struct cron_program *program, i
             printf("%s (AI Generate) %s\n", program->name, PACKAGE_VERSION);
             return CRON_OK;
         } else {
+            if (option == OPTION_WATCH)
+                fprintf(stderr, "%s: --watch is not possible like this\n", program->name);
             fprintf(stderr, "Try '%s --help'.\n", program->name);
             return CRON_USAGE;
         }
@@ -100,8 +125,9 @@ static int run_locked(struct cron *cron, const struct cron_program *program, str
 
 static int run(struct cron *cron, const struct cron_program *program, struct err *err)
 {
-    if (program->limit_s > 0)
-        cron->deadline_ms = timing_mono_ms() + (int64_t)program->limit_s * 1000;
+    int64_t limit_s = cron->watch ? cron->watch_s : program->limit_s;
+    if (limit_s > 0)
+        cron->deadline_ms = timing_mono_ms() + limit_s * 1000;
     if (store_check(NULL, cron->store, cron->arena, err) != 0)
         return CRON_FAILED;
     /* A dry run is no work: it may look on. */
@@ -128,7 +154,10 @@ int cron_main(const struct cron_program *program, int argc, char **argv)
     /* Cron mails what a program prints: without -v only what somebody has to look at. */
     log_set_level(cron.verbose || conf->log_level < LOG_LEVEL_WARN ? conf->log_level
                                                                    : LOG_LEVEL_WARN);
-    store_init_batch(&store, conf);
+    if (program->watchable)
+        store_init(&store, conf);
+    else
+        store_init_batch(&store, conf);
     cron.conf = conf;
     cron.store = &store;
     cron.arena = arena_new();

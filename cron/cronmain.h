@@ -21,6 +21,8 @@ struct cron {
     struct arena *arena;
     bool dry_run;
     bool verbose;
+    bool watch;          /* --watch: go on until a signal or the deadline */
+    int64_t watch_s;     /* its seconds; 0: no end */
     int64_t deadline_ms; /* monotonic: stop starting new work after it; 0: none */
 };
 
@@ -29,6 +31,8 @@ struct cron_program {
     const char *summary; /* for --help */
     bool exclusive; /* runs under the advisory lock; a second run exits 0 and says so with -v */
     int limit_s;    /* time for one run; 0: no limit */
+    bool watchable; /* takes --watch; its statements are short, so a database that hangs is noticed
+                       soon */
     /* Returns an exit code; on CRON_FAILED err may say why (then it is printed on stderr). Reports
      * go to stdout. */
     int (*run)(struct cron *cron, struct err *err);

@@ -45,6 +45,15 @@ GRANT EXECUTE ON PROCEDURE job_purge TO aig_app;
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_app;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_app;
 
+-- Webhooks: claimed, finished, sent again; secrets only sealed.
+GRANT EXECUTE ON PROCEDURE webhook_claim TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_claim_one TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_finish TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_redeliver TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_secret_first TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_secret_rotate TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_purge TO aig_app;
+
 GRANT aig_app TO aig_cron;
 
 GRANT SELECT ON * TO aig_admin;
@@ -75,6 +84,9 @@ GRANT EXECUTE ON PROCEDURE set_unit_price TO aig_admin;
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_admin;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_admin;
 GRANT EXECUTE ON PROCEDURE usage_drop_before TO aig_admin;
+GRANT EXECUTE ON PROCEDURE redeliver_webhook TO aig_admin;
+GRANT EXECUTE ON PROCEDURE redeliver_dead_webhooks TO aig_admin;
+GRANT EXECUTE ON PROCEDURE drop_dead_webhooks TO aig_admin;
 
 GRANT SELECT ON v_account TO aig_reader;
 GRANT SELECT ON v_key TO aig_reader;
@@ -84,6 +96,7 @@ GRANT SELECT ON v_margin_daily TO aig_reader;
 GRANT SELECT ON v_hold_open TO aig_reader;
 GRANT SELECT ON v_ledger_check TO aig_reader;
 GRANT SELECT ON v_job TO aig_reader;
+GRANT SELECT ON v_webhook_backlog TO aig_reader;
 GRANT SELECT ON tier TO aig_reader;
 GRANT SELECT ON model TO aig_reader;
 GRANT SELECT ON model_alias TO aig_reader;

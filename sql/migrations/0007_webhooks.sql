@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS webhook_secret (
     created_at DATETIME(6) NOT NULL COMMENT 'When it was made, UTC',
     expires_at DATETIME(6) NULL COMMENT 'Signs until this time, UTC; empty: it is the present one',
     PRIMARY KEY (id),
-    KEY account_id (account_id)
+    KEY account_id (account_id),
+    KEY expires_at (expires_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci
   COMMENT='Secrets that sign webhooks; after a rotation the one before stays valid for a time';
