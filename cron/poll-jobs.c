@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Asks the media providers how the open jobs are that are due, ends those that have ended, and gives
- * up those that nobody confirmed or that are too old. Rows are claimed, so any number of these may
- * run at once, beside the callbacks.
+ * Asks the media providers how the open jobs are that are due, ends those that have ended, and
+ * gives up those that nobody confirmed or that are too old. Rows are claimed, so any number of
+ * these may run at once, beside the callbacks.
  */
 #include "base/base.h"
 
-#include "base/timing.h"
-#include "core/media.h"
-#include "core/webhook.h"
+#include "core/media_poll.h"
 #include "cronmain.h"
-#include "net/transfer.h"
 #include "store/task.h"
 
 #include <signal.h>
@@ -18,8 +15,6 @@
 #include <string.h>
 
 enum {
-    BATCH = 40,
-    AT_ONCE = 20,
     LIMIT_S = 50,
     SHOWN_MAX = 1000, /* by a dry run */
     KEEP_DAYS = 60,
@@ -61,47 +56,19 @@ static int list_only(struct cron *cron, struct err *err)
     return CRON_OK;
 }
 
-static int poll_all(struct media_polled *sum, struct cron *cron, struct err *err)
-{
-    struct app app = {.conf = cron->conf, .store = *cron->store};
-    struct arena *work = arena_new();
-    size_t count = 0;
-    int rc = 0;
-
-    do {
-        struct task *tasks = NULL;
-        struct media_polled polled;
-        arena_reset(work);
-        rc = task_claim(&tasks, &count, cron->store, work, BATCH, err);
-        if (rc == 0 && count > 0) {
-            rc = media_poll(&polled, &app, work, tasks, count, AT_ONCE, err);
-            sum->asked += polled.asked;
-            sum->ended += polled.ended;
-            sum->failed += polled.failed;
-            for (size_t i = 0; i < polled.delivery_count && stop == 0; i++)
-                webhook_deliver_now(&app, polled.delivery_ids[i]);
-        }
-    } while (rc == 0 && count == BATCH && stop == 0 && !timing_passed(cron->deadline_ms));
-    if (rc == 0)
-        rc = task_purge(cron->store, work, KEEP_DAYS, err);
-    arena_free(work);
-    return rc;
-}
-
 static int run(struct cron *cron, struct err *err)
 {
-    struct media_polled sum = {0};
+    struct media_report report;
 
     if (cron->dry_run)
         return list_only(cron, err);
     catch_signals();
-    if (transfer_global_init(err) != 0)
-        return CRON_FAILED;
-    int rc = poll_all(&sum, cron, err);
-    transfer_global_fini();
+    int rc = media_poll_due(&report, cron->conf, cron->store, &stop, cron->deadline_ms, err);
+    if (rc == 0)
+        rc = task_purge(cron->store, cron->arena, KEEP_DAYS, err);
     if (cron->verbose)
-        printf("poll-jobs: asked for %zu jobs, %zu have ended, %zu without an answer\n", sum.asked,
-               sum.ended, sum.failed);
+        printf("poll-jobs: asked for %zu jobs, %zu have ended, %zu without an answer\n",
+               report.asked, report.ended, report.failed);
     return rc == 0 ? CRON_OK : CRON_FAILED;
 }
 

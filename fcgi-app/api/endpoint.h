@@ -33,7 +33,7 @@ struct endpoint {
     int64_t account_id;               /* who acts: ROUTER_SESSION, ROUTER_ACCOUNT (owner of the key,
                                          not the payer) and ROUTER_KEY; else 0 */
     struct session_principal session; /* ROUTER_SESSION and ROUTER_ACCOUNT; session_id 0: by key */
-    endpoint_after_fn *after; /* endpoint_after; NULL: nothing */
+    endpoint_after_fn *after;         /* endpoint_after; NULL: nothing */
     void *after_arg;
 };
 
@@ -54,13 +54,14 @@ int ep_health(void *context, struct exchange *x, const struct router_match *matc
 int ep_retired(void *context, struct exchange *x, const struct router_match *match,
                struct err *err);
 
-/* Is this one of kie.ai's paths, whose errors have kie.ai's `code` and `msg` beside OpenAI's error? */
+/* Is this one of kie.ai's paths, whose errors have kie.ai's `code` and `msg` beside OpenAI's error?
+ */
 bool ep_job_owns(const struct router_match *match);
 /* As reply_error, in that form. */
 void ep_job_error(struct exchange *x, const struct err *e, const char *allow);
 
-/* Has `fn` called after the answer, with the request's arena still there. Once a request; the answer
- * must have been written. */
+/* Has `fn` called after the answer, with the request's arena still there. Once a request; the
+ * answer must have been written. */
 void endpoint_after(struct endpoint *ep, endpoint_after_fn *fn, void *arg);
 
 /* Reads a JSON body into ep->body: 415 unless it is announced as JSON (or as nothing), 413 beyond

@@ -5,7 +5,7 @@
 #include "base/base.h"
 
 #include "api/endpoint.h"
-#include "core/media.h"
+#include "core/media_poll.h"
 #include "core/webhook.h"
 #include "http/reply.h"
 

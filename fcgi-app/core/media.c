@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "base/timing.h"
+#include "core/media_provider.h"
 #include "core/models.h"
-#include "net/batch.h"
 #include "net/weburl.h"
 #include "wire/kie.h"
 #include "wire/media_models.h"
@@ -24,118 +24,6 @@ enum {
     FINISH_PAUSE_S = 2,
     SUCCESSORS_MAX = 5,
 };
-
-/* --- Providers ----------------------------------------------------------------------------------
- */
-
-static enum conf_provider provider_of(enum media_api api)
-{
-    return api == MEDIA_RECRAFT     ? PROVIDER_RECRAFT
-           : api == MEDIA_MUREKA    ? PROVIDER_MUREKA
-           : api == MEDIA_REPLICATE ? PROVIDER_REPLICATE
-                                    : PROVIDER_KIE;
-}
-
-/* Bearer and JSON: all of them. */
-struct head {
-    const char *lines[3];
-    size_t count;
-};
-
-static struct head head_of(struct arena *arena, const struct conf *conf, enum media_api api)
-{
-    return (struct head){
-        .lines = {arena_printf(arena, "Authorization: Bearer %s", conf->key[provider_of(api)]),
-                  "Content-Type: application/json", "Accept: application/json"},
-        .count = 3,
-    };
-}
-
-static const char *create_path(enum media_api api)
-{
-    return api == MEDIA_RECRAFT     ? RECRAFT_CREATE_PATH
-           : api == MEDIA_MUREKA    ? MUREKA_CREATE_PATH
-           : api == MEDIA_REPLICATE ? REPLICATE_PATH
-                                    : kie_create_path(api);
-}
-
-/* Ids are of visible ASCII without quotes; what has a meaning in a URL is escaped. */
-static const char *escaped(struct arena *arena, const char *id)
-{
-    struct buf out;
-
-    buf_init(&out, 3 * MEDIA_UPSTREAM_ID_MAX);
-    for (const char *p = id; *p != '\0'; p++)
-        if (strchr("%&+/?#=;:@<>[]\\^`{|}\"' ", *p) != NULL)
-            buf_printf(&out, "%%%02X", (unsigned char)*p);
-        else
-            buf_append_char(&out, *p);
-    const char *text = arena_strdup(arena, out.data);
-    buf_fini(&out);
-    return text;
-}
-
-static const char *query_url(struct arena *arena, const struct conf *conf, enum media_api api,
-                             const char *upstream_id)
-{
-    const char *base = conf->url[provider_of(api)];
-    const char *id = escaped(arena, upstream_id);
-
-    if (api == MEDIA_MUREKA)
-        return arena_printf(arena, "%s%s%s", base, MUREKA_QUERY_PATH, id);
-    if (api == MEDIA_REPLICATE)
-        return arena_printf(arena, "%s%s/%s", base, REPLICATE_PATH, id);
-    return arena_printf(arena, "%s%s?taskId=%s", base, kie_query_path(api), id);
-}
-
-static struct batch_limits limits_of(const struct conf *conf, size_t at_once)
-{
-    return (struct batch_limits){
-        .at_once = at_once,
-        .connect_timeout_ms = conf->connect_timeout_ms,
-        .timeout_ms = conf->first_byte_timeout_ms,
-        .body_max = MEDIA_ANSWER_MAX,
-    };
-}
-
-static int no_answer(const struct batch_result *r, const char *provider, struct err *err)
-{
-    if (r->end == TRANSFER_TIMEOUT)
-        err_set(err, ERR_TIMEOUT, NULL, "The media provider did not answer in time.");
-    else
-        err_set(err, ERR_UPSTREAM, NULL,
-                "The media provider could not be reached. Nothing was charged; please try again.");
-    return err_detail(err, "%s: %s", provider, r->detail);
-}
-
-static int read_created(struct media_news *news, bool *sure, struct arena *arena,
-                        enum media_api api, const struct batch_result *r, struct err *err)
-{
-    struct span body = buf_span(&r->body);
-
-    *sure = r->end == TRANSFER_UNREACHABLE || r->end == TRANSFER_FAILED;
-    if (r->end != TRANSFER_DONE)
-        return no_answer(r, media_api_name(api), err);
-    if (api == MEDIA_MUREKA)
-        return mureka_read_created(news, sure, arena, r->status, body, err);
-    if (api == MEDIA_REPLICATE)
-        return replicate_read_created(news, sure, arena, r->status, body, err);
-    return kie_read_created(news, sure, arena, r->status, body, err);
-}
-
-static int read_news(struct media_news *news, struct arena *arena, enum media_api api,
-                     const struct task *t, const struct batch_result *r, struct err *err)
-{
-    struct span body = buf_span(&r->body);
-
-    if (r->end != TRANSFER_DONE)
-        return no_answer(r, media_api_name(api), err);
-    if (api == MEDIA_MUREKA)
-        return mureka_read_task(news, arena, t->upstream_id, t->id, r->status, body, err);
-    if (api == MEDIA_REPLICATE)
-        return replicate_read_prediction(news, arena, t->upstream_id, t->id, r->status, body, err);
-    return kie_read_record(news, arena, api, t->upstream_id, t->id, r->status, body, err);
-}
 
 /* --- An order -----------------------------------------------------------------------------------
  */
@@ -194,7 +82,7 @@ static int check_provider(struct plan *plan, const struct conf *conf,
                           const struct media_order *order, struct arena *arena, struct err *err)
 {
     enum media_api api = plan->entry->api;
-    enum conf_provider provider = provider_of(api);
+    enum conf_provider provider = media_provider_of(api);
     bool kie = provider == PROVIDER_KIE;
 
     if (conf->key[provider] == NULL) {
@@ -239,9 +127,8 @@ static int make_plan(struct plan *plan, const char **substituted, struct app *ap
     if (media_model_price(&plan->price, plan->entry, order->input,
                           order->shape == MEDIA_KIE ? "input." : "", err) != 0)
         return -1;
-    if (order->callback_url != NULL &&
-        weburl_check(order->callback_url, "callBackUrl", app->conf->allow_private_webhooks, err) !=
-            0)
+    if (order->callback_url != NULL && weburl_check(order->callback_url, "callBackUrl",
+                                                    app->conf->allow_private_webhooks, err) != 0)
         return -1;
     return check_provider(plan, app->conf, order, arena, err);
 }
@@ -259,7 +146,7 @@ static int hold(struct app *app, struct arena *arena, const struct plan *plan,
         .variant = plan->price.variant,
         .quantity_milli = plan->price.quantity_milli,
         .metered = plan->price.metered,
-        .provider = conf_provider_name(provider_of(plan->entry->api)),
+        .provider = conf_provider_name(media_provider_of(plan->entry->api)),
         .api = media_api_name(plan->entry->api),
         .shape = media_api_name(order->shape),
         .upstream_model = plan->route->upstream_model,
@@ -320,20 +207,21 @@ static int send_order(struct app *app, struct arena *arena, const struct plan *p
                       struct span body, struct err *err)
 {
     enum media_api api = plan->entry->api;
-    struct head head = head_of(arena, app->conf, api);
+    struct media_provider_head head = media_provider_head(arena, app->conf, api);
     const struct batch_request request = {
-        .url = arena_printf(arena, "%s%s", app->conf->url[provider_of(api)], create_path(api)),
+        .url = arena_printf(arena, "%s%s", app->conf->url[media_provider_of(api)],
+                            media_provider_create_path(api)),
         .headers = head.lines,
         .header_count = head.count,
         .body = body,
     };
-    const struct batch_limits limits = limits_of(app->conf, 1);
+    const struct batch_limits limits = media_provider_limits(app->conf, 1);
     struct batch_result result;
     struct media_news news;
     bool sure = false;
 
     batch_run(&result, &request, 1, &limits);
-    int rc = read_created(&news, &sure, arena, api, &result, err);
+    int rc = media_provider_created(&news, &sure, arena, api, &result, err);
     batch_free(&result, 1);
     if (rc == 0)
         return confirm(app, arena, id, news.upstream_id, err);
@@ -390,7 +278,7 @@ int media_make(struct media_made *made, struct app *app, struct arena *arena,
     if (rc == 0)
         rc = hold(app, arena, &plan, order, made->id, err);
     if (rc == 0) {
-        made->provider = conf_provider_name(provider_of(plan.entry->api));
+        made->provider = conf_provider_name(media_provider_of(plan.entry->api));
         if (substituted != NULL || plan.price.substituted)
             made->substituted =
                 arena_strdup(arena, substituted != NULL ? substituted : order->model);
@@ -431,14 +319,14 @@ static void end_surely(struct media_outcome *out, struct app *app, struct arena 
 void media_make_later(struct media_outcome *out, struct app *app, struct arena *arena,
                       const struct media_made *made)
 {
-    struct head head = head_of(arena, app->conf, MEDIA_RECRAFT);
+    struct media_provider_head head = media_provider_head(arena, app->conf, MEDIA_RECRAFT);
     const struct batch_request request = {
         .url = arena_printf(arena, "%s%s", app->conf->url[PROVIDER_RECRAFT], RECRAFT_CREATE_PATH),
         .headers = head.lines,
         .header_count = head.count,
         .body = {.ptr = made->body, .len = made->body_len},
     };
-    const struct batch_limits limits = limits_of(app->conf, 1);
+    const struct batch_limits limits = media_provider_limits(app->conf, 1);
     struct batch_result result;
     struct media_news news;
     struct err err;
@@ -452,7 +340,7 @@ void media_make_later(struct media_outcome *out, struct app *app, struct arena *
     if (result.end == TRANSFER_DONE)
         rc = recraft_read_answer(&news, arena, result.status, buf_span(&result.body), &err);
     else
-        rc = no_answer(&result, "recraft", &err);
+        rc = media_provider_silent(&result, "recraft", &err);
     batch_free(&result, 1);
     if (rc != 0) {
         log_write(LOG_LEVEL_WARN, made->id, "recraft failed: %s", err.detail);
@@ -461,196 +349,4 @@ void media_make_later(struct media_outcome *out, struct app *app, struct arena *
                                    .fail_msg = arena_strdup(arena, err.message)};
     }
     end_surely(out, app, arena, made, &news);
-}
-
-/* --- Polling ------------------------------------------------------------------------------------
- */
-
-struct poll {
-    struct app *app;
-    struct arena *arena;
-    struct media_polled *out;
-    const struct task **asked; /* tasks of the requests */
-    enum media_api *apis;
-    struct batch_request *requests;
-    struct batch_result *results;
-};
-
-static void note(struct poll *p, const struct media_outcome *outcome)
-{
-    p->out->ended += outcome->ended;
-    if (outcome->delivery_id != NULL)
-        p->out->delivery_ids[p->out->delivery_count++] = outcome->delivery_id;
-}
-
-/* -1: the database is away. Anything else is this one job's trouble. */
-static int trouble(struct poll *p, const struct task *t, const struct err *err)
-{
-    p->out->failed++;
-    log_write(LOG_LEVEL_WARN, t->id, "job not asked after: %s",
-              err->detail[0] != '\0' ? err->detail : err->message);
-    return err->code == ERR_DATABASE ? -1 : 0;
-}
-
-static int give_up(struct poll *p, const struct task *t, const char *code, const char *msg,
-                   struct err *err)
-{
-    struct media_outcome outcome;
-
-    log_write(LOG_LEVEL_WARN, t->id, "job given up: %s", code);
-    if (media_give_up(&outcome, p->app, p->arena, t, code, msg, err) != 0)
-        return trouble(p, t, err);
-    note(p, &outcome);
-    return 0;
-}
-
-/* Puts one job among the requests, or ends it if there is nobody to ask. */
-static int prepare(struct poll *p, const struct task *t, struct err *err)
-{
-    const struct conf *conf = p->app->conf;
-    enum media_api api = MEDIA_KIE;
-
-    if (t->age_s > TASK_EXPIRE_S)
-        return give_up(p, t, "expired", "The provider came to no end within 14 days.", err);
-    if (t->upstream_id == NULL)
-        return t->age_s < TASK_ORPHAN_S
-                   ? 0
-                   : give_up(p, t, "not_confirmed", "The provider did not confirm this task.", err);
-    if (media_api_find(&api, t->api) != 0 || conf->key[provider_of(api)] == NULL) {
-        err_set(err, ERR_UPSTREAM_AUTH, NULL, "The provider '%s' is not configured.", t->provider);
-        return trouble(p, t, err);
-    }
-    struct head *head = arena_alloc(p->arena, sizeof *head);
-    *head = head_of(p->arena, conf, api);
-    p->apis[p->out->asked] = api;
-    p->asked[p->out->asked] = t;
-    p->requests[p->out->asked++] = (struct batch_request){
-        .url = query_url(p->arena, conf, api, t->upstream_id),
-        .headers = head->lines,
-        .header_count = head->count,
-    };
-    return 0;
-}
-
-/* A provider that never heard of a task, long after it said that it had made it. */
-static bool is_lost(const struct task *t, const struct err *err)
-{
-    return err->code == ERR_NOT_FOUND && t->age_s > TASK_ORPHAN_S;
-}
-
-static int take_in(struct poll *p, size_t i, struct err *err)
-{
-    const struct task *t = p->asked[i];
-    struct media_outcome outcome;
-    struct media_news news;
-
-    if (read_news(&news, p->arena, p->apis[i], t, &p->results[i], err) != 0)
-        return is_lost(t, err)
-                   ? give_up(p, t, "unknown_task", "The provider has lost this task.", err)
-                   : trouble(p, t, err);
-    if (media_learn(&outcome, p->app, p->arena, t, &news, err) != 0)
-        return trouble(p, t, err);
-    note(p, &outcome);
-    return 0;
-}
-
-int media_poll(struct media_polled *out, struct app *app, struct arena *arena,
-               const struct task *tasks, size_t count, size_t at_once, struct err *err)
-{
-    const struct batch_limits limits = limits_of(app->conf, at_once);
-    struct poll p = {
-        .app = app,
-        .arena = arena,
-        .out = out,
-        .asked = arena_alloc(arena, (count + 1) * sizeof *p.asked),
-        .apis = arena_alloc(arena, (count + 1) * sizeof *p.apis),
-        .requests = arena_alloc(arena, (count + 1) * sizeof *p.requests),
-        .results = arena_alloc(arena, (count + 1) * sizeof *p.results),
-    };
-    int rc = 0;
-
-    *out = (struct media_polled){
-        .delivery_ids = arena_alloc(arena, (count + 1) * sizeof *out->delivery_ids)};
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = prepare(&p, &tasks[i], err);
-    if (rc != 0)
-        return -1;
-    batch_run(p.results, p.requests, out->asked, &limits);
-    for (size_t i = 0; i < out->asked && rc == 0; i++)
-        rc = take_in(&p, i, err);
-    batch_free(p.results, out->asked);
-    return rc;
-}
-
-/* --- Callbacks ----------------------------------------------------------------------------------
- */
-
-static int refuse_callback(const char *id, struct err *err, const char *why)
-{
-    err_set(err, ERR_FORBIDDEN, NULL, "This callback is not accepted.");
-    log_write(LOG_LEVEL_WARN, id, "callback refused: %s", why);
-    return -1;
-}
-
-/* The signed task must be this job's; one that was never confirmed gets it now. */
-static int match_task(struct task *t, struct app *app, struct arena *arena,
-                      const char *upstream_id, struct err *err)
-{
-    bool ours = false;
-
-    if (t->upstream_id == NULL && t->completed_ms == 0) {
-        if (task_started(&ours, &app->store, arena, t->id, upstream_id, err) != 0)
-            return -1;
-        if (ours)
-            t->upstream_id = upstream_id;
-    }
-    if (t->upstream_id == NULL || strcmp(t->upstream_id, upstream_id) != 0)
-        return refuse_callback(t->id, err, "its task is not this job's");
-    return 0;
-}
-
-/* Asks the provider, whatever the callback says. */
-static int ask(struct media_outcome *out, struct app *app, struct arena *arena,
-               const struct task *t, struct err *err)
-{
-    struct media_polled polled;
-
-    if (media_poll(&polled, app, arena, t, 1, 1, err) != 0)
-        return -1;
-    out->ended = polled.ended > 0;
-    out->delivery_id = polled.delivery_count > 0 ? polled.delivery_ids[0] : NULL;
-    if (polled.failed == 0)
-        return 0;
-    return err_set(err, ERR_UPSTREAM_BUSY, NULL, "The job could not be looked up at the moment.");
-}
-
-int media_callback(struct media_outcome *out, struct app *app, struct arena *arena, const char *id,
-                   const char *timestamp, const char *signature, struct span body, struct err *err)
-{
-    struct kie_callback callback;
-    struct task task;
-    bool fresh = false;
-
-    *out = (struct media_outcome){0};
-    if (app->conf->kie_webhook_key == NULL)
-        return refuse_callback(id, err, "kie_webhook_key is not set");
-    if (kie_read_callback(&callback, arena, app->conf->kie_webhook_key, timestamp, signature, body,
-                          timing_wall_s(), err) != 0) {
-        log_write(LOG_LEVEL_WARN, id, "callback refused: %s", err->detail);
-        return -1;
-    }
-    if (task_find(&task, &app->store, arena, 0, id, err) != 0)
-        return -1;
-    if (strcmp(task.provider, conf_provider_name(PROVIDER_KIE)) != 0)
-        return refuse_callback(id, err, "not a job of this provider");
-    if (match_task(&task, app, arena, callback.upstream_id, err) != 0 ||
-        task_callback(&fresh, &app->store, arena, id, callback.ts, err) != 0)
-        return -1;
-    if (!fresh)
-        return refuse_callback(id, err, "repeated");
-    if (task.completed_ms != 0) {
-        out->ended = true;
-        return 0;
-    }
-    return ask(out, app, arena, &task, err);
 }

@@ -27,7 +27,8 @@ struct media_outcome {
 int media_learn(struct media_outcome *out, struct app *app, struct arena *arena,
                 const struct task *t, const struct media_news *news, struct err *err) AIG_MUST_USE;
 
-/* Ends a job that cannot come to an end by itself (nobody confirmed it, it is too old): released. */
+/* Ends a job that cannot come to an end by itself (nobody confirmed it, it is too old): released.
+ */
 int media_give_up(struct media_outcome *out, struct app *app, struct arena *arena,
                   const struct task *t, const char *code, const char *msg,
                   struct err *err) AIG_MUST_USE;

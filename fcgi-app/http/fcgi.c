@@ -144,8 +144,8 @@ static void drop_body(struct exchange *x)
             return;
 }
 
-/* The web server waits for the end of what a CGI program writes, which may not come with the answer's
- * last byte: work may follow. */
+/* The web server waits for the end of what a CGI program writes, which may not come with the
+ * answer's last byte: work may follow. */
 static void close_stdout(void)
 {
     int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);

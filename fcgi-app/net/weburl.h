@@ -11,8 +11,8 @@
 
 enum { WEBURL_MAX = 2048 };
 
-/* 400 naming `param` for what is no absolute http(s) URL, is longer than WEBURL_MAX, has a user name,
- * or plainly names a host that is not public (unless allow_private). Any thread. */
+/* 400 naming `param` for what is no absolute http(s) URL, is longer than WEBURL_MAX, has a user
+ * name, or plainly names a host that is not public (unless allow_private). Any thread. */
 int weburl_check(const char *url, const char *param, bool allow_private,
                  struct err *err) AIG_MUST_USE;
 

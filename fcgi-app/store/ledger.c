@@ -190,8 +190,8 @@ static const char *advice(struct arena *arena, const struct db_rows *rows, const
     return arena_printf(arena, "%s%s", first, second);
 }
 
-static int refuse_money(enum err_code code, struct arena *arena, const struct db_rows *rows, bool job,
-                        struct err *err)
+static int refuse_money(enum err_code code, struct arena *arena, const struct db_rows *rows,
+                        bool job, struct err *err)
 {
     const char *scope = db_cell(rows, 0, AUTHORIZE_SCOPE);
     const char *limit = dollars(arena, db_cell(rows, 0, AUTHORIZE_LIMIT_USD));

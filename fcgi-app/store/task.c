@@ -29,12 +29,11 @@ static const char SQL_PURGE[] = "CALL job_purge(?)";
                           "FROM job j JOIN model m ON m.id = j.model_id "
 
 static const char SQL_FIND[] = JOB_COLUMNS "WHERE j.id = ? AND (j.owner_id = ? OR ? = 0)";
-static const char SQL_LIST[] = JOB_COLUMNS
-    "WHERE j.owner_id = ? AND (j.key_id = ? OR ? = 0) AND (? IS NULL OR j.state = ?"
-    "    OR (? = 'open' AND j.completed_at IS NULL)) AND (? IS NULL OR j.id < ?) "
-    "ORDER BY j.id DESC LIMIT ?";
-static const char SQL_DUE[] = JOB_COLUMNS
-    "WHERE j.due <= UTC_TIMESTAMP(6) ORDER BY j.due LIMIT ?";
+static const char SQL_LIST[] =
+    JOB_COLUMNS "WHERE j.owner_id = ? AND (j.key_id = ? OR ? = 0) AND (? IS NULL OR j.state = ?"
+                "    OR (? = 'open' AND j.completed_at IS NULL)) AND (? IS NULL OR j.id < ?) "
+                "ORDER BY j.id DESC LIMIT ?";
+static const char SQL_DUE[] = JOB_COLUMNS "WHERE j.due <= UTC_TIMESTAMP(6) ORDER BY j.due LIMIT ?";
 
 /* What a model's combinations are called that have a price now. */
 static const char SQL_VARIANTS[] =

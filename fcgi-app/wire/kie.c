@@ -197,9 +197,9 @@ static const struct word job_states[] = {
 
 /* Suno: each song may come by itself; a callback that failed says nothing about the songs. */
 static const struct word status_words[] = {
-    {"PENDING", MEDIA_WAITING},          {"TEXT_SUCCESS", MEDIA_GENERATING},
-    {"FIRST_SUCCESS", MEDIA_GENERATING}, {"CALLBACK_EXCEPTION", MEDIA_GENERATING},
-    {"GENERATING", MEDIA_GENERATING},    {"SUCCESS", MEDIA_SUCCESS},
+    {"PENDING", MEDIA_WAITING},           {"TEXT_SUCCESS", MEDIA_GENERATING},
+    {"FIRST_SUCCESS", MEDIA_GENERATING},  {"CALLBACK_EXCEPTION", MEDIA_GENERATING},
+    {"GENERATING", MEDIA_GENERATING},     {"SUCCESS", MEDIA_SUCCESS},
     {"SENSITIVE_WORD_ERROR", MEDIA_FAIL},
 };
 

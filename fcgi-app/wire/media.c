@@ -7,10 +7,11 @@
 #include <strings.h>
 
 static const char *const api_names[] = {
-    [MEDIA_KIE] = "kie",         [MEDIA_VEO] = "veo",       [MEDIA_SUNO] = "suno",
-    [MEDIA_RUNWAY] = "runway",   [MEDIA_ALEPH] = "aleph",   [MEDIA_FLUX] = "flux",
-    [MEDIA_4O] = "4o",           [MEDIA_RECRAFT] = "recraft", [MEDIA_MUREKA] = "mureka",
-    [MEDIA_REPLICATE] = "replicate",
+    [MEDIA_KIE] = "kie",       [MEDIA_VEO] = "veo",
+    [MEDIA_SUNO] = "suno",     [MEDIA_RUNWAY] = "runway",
+    [MEDIA_ALEPH] = "aleph",   [MEDIA_FLUX] = "flux",
+    [MEDIA_4O] = "4o",         [MEDIA_RECRAFT] = "recraft",
+    [MEDIA_MUREKA] = "mureka", [MEDIA_REPLICATE] = "replicate",
 };
 static_assert(ARRAY_LEN(api_names) == MEDIA_API__COUNT, "a name for every interface");
 
@@ -22,8 +23,9 @@ static const char *const state_names[] = {
 /* Members that hold addresses of finished files; those of previews and of what the customer gave
  * are not among them. */
 static const char *const url_names[] = {
-    "resultUrls", "resultUrl", "resultVideoUrl", "resultImageUrl", "videoUrl", "video_url",
-    "audioUrl",   "audio_url", "url",            "output",         "urls",
+    "resultUrls", "resultUrl", "resultVideoUrl", "resultImageUrl",
+    "videoUrl",   "video_url", "audioUrl",       "audio_url",
+    "url",        "output",    "urls",
 };
 
 enum { WALK_DEPTH_MAX = 16 };

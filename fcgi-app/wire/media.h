@@ -14,8 +14,8 @@
 #include "base/jsonx.h"
 #include "base/mem.h"
 
-/* Interfaces of providers. The first ones are kie.ai's: createTask, and the paths that some families
- * of models had before and still have. */
+/* Interfaces of providers. The first ones are kie.ai's: createTask, and the paths that some
+ * families of models had before and still have. */
 enum media_api {
     MEDIA_KIE, /* /api/v1/jobs/createTask */
     MEDIA_VEO,

@@ -49,7 +49,7 @@ int media_http_refuse(struct err *err, const char *provider, int http_status, co
                       body.ptr != NULL ? body.ptr : "");
 }
 
-bool media_http_sure(int http_status, struct json_object *root)
+bool media_http_sure(int http_status, const struct json_object *root)
 {
     return http_status >= 400 && (http_status < 500 || root != NULL);
 }

@@ -22,6 +22,6 @@ int media_http_refuse(struct err *err, const char *provider, int http_status, co
 
 /* Did the provider say itself that it has made nothing? Not where something between us and it may
  * have answered. */
-bool media_http_sure(int http_status, struct json_object *root);
+bool media_http_sure(int http_status, const struct json_object *root);
 
 #endif

@@ -6,8 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT(f, d)  {.field = (f), .dflt = (d), .kind = MEDIA_PARAM_TEXT}
-#define COUNT(f, d) {.field = (f), .dflt = (d), .kind = MEDIA_PARAM_COUNT}
+#define TEXT(f, d)                                                                                 \
+    {                                                                                              \
+        .field = (f), .dflt = (d), .kind = MEDIA_PARAM_TEXT                                        \
+    }
+#define COUNT(f, d)                                                                                \
+    {                                                                                              \
+        .field = (f), .dflt = (d), .kind = MEDIA_PARAM_COUNT                                       \
+    }
 
 /* clang-format off */
 static const struct media_model models[] = {
@@ -249,9 +255,8 @@ static int read_vector(const char **word, const struct media_param *p, struct re
 
     if (jsonx_get(r->input, p->field) != NULL && style[0] == '\0')
         return bad_value(r->path, p->field, "must be a text", err);
-    *word = strstr(model, "_vector") != NULL ||
-                    (v2_or_3 && (strncasecmp(style, "vector", 6) == 0 ||
-                                 strncasecmp(style, "icon", 4) == 0))
+    *word = strstr(model, "_vector") != NULL || (v2_or_3 && (strncasecmp(style, "vector", 6) == 0 ||
+                                                             strncasecmp(style, "icon", 4) == 0))
                 ? "yes"
                 : "no";
     return 0;
@@ -470,7 +475,8 @@ int media_model_price(struct media_price *out, const struct media_model *model,
     if (read_quantity(&out->quantity_milli, q, &r, err) != 0)
         return -1;
     if (out->metered)
-        out->quantity_milli = out->quantity_milli * (q->factor > 0 ? q->factor : 1) + q->base * 1000;
+        out->quantity_milli =
+            out->quantity_milli * (q->factor > 0 ? q->factor : 1) + q->base * 1000;
     return 0;
 }
 
@@ -493,8 +499,7 @@ const char *media_model_param(struct arena *arena, const struct media_model *mod
     jsonx_set(all, "input", shown);
     buf_init(&out, PARAM_MAX);
     jsonx_write(&out, all);
-    const char *text =
-        buf_failed(&out) ? "{}" : arena_strndup(arena, out.data, out.len);
+    const char *text = buf_failed(&out) ? "{}" : arena_strndup(arena, out.data, out.len);
     buf_fini(&out);
     json_object_put(all);
     return text;

@@ -35,8 +35,8 @@ struct media_param {
     const char *name; /* in the variant; NULL: as the field */
     const char *dflt; /* TEXT, COUNT: the word; FLAG: "no" or "yes" */
     enum media_param_kind kind;
-    const char *old_word; /* a word that is discontinued ... */
-    const char *new_word; /* ... and the one that takes its place */
+    const char *old_word;  /* a word that is discontinued ... */
+    const char *new_word;  /* ... and the one that takes its place */
     const char *forced_by; /* FLAG: a field that, if true, makes this one true, too */
 };
 
@@ -55,10 +55,10 @@ struct media_quantity {
     int64_t min;
     int64_t max;
     /* The provider tells at the end how much it took; what is held is base + factor x quantity. */
-    int64_t factor; /* 0: 1 */
-    int64_t base;   /* units */
-    bool text;      /* the provider wants the number as a text */
-    bool silent;    /* left out stays left out: 1 is all that the provider would make */
+    int64_t factor;         /* 0: 1 */
+    int64_t base;           /* units */
+    bool text;              /* the provider wants the number as a text */
+    bool silent;            /* left out stays left out: 1 is all that the provider would make */
     const char *metered_by; /* metered only if this param is "yes"; NULL: see metered */
     bool metered;
 };

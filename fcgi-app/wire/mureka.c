@@ -13,9 +13,9 @@ static const struct {
     const char *word;
     enum media_state state;
 } states[] = {
-    {"preparing", MEDIA_WAITING},    {"queued", MEDIA_QUEUING},    {"running", MEDIA_GENERATING},
+    {"preparing", MEDIA_WAITING},    {"queued", MEDIA_QUEUING},       {"running", MEDIA_GENERATING},
     {"streaming", MEDIA_GENERATING}, {"reviewing", MEDIA_GENERATING}, {"succeeded", MEDIA_SUCCESS},
-    {"failed", MEDIA_FAIL},          {"timeouted", MEDIA_FAIL},    {"cancelled", MEDIA_FAIL},
+    {"failed", MEDIA_FAIL},          {"timeouted", MEDIA_FAIL},       {"cancelled", MEDIA_FAIL},
 };
 
 void mureka_write_request(struct buf *out, struct json_object *input)
@@ -53,10 +53,10 @@ int mureka_read_created(struct media_news *news, bool *sure, struct arena *arena
     media_http_open(&root, body);
     *sure = media_http_sure(http_status, root);
     struct json_object *id = jsonx_get(root, "id");
-    const char *text = json_object_is_type(id, json_type_string) ||
-                               json_object_is_type(id, json_type_int)
-                           ? json_object_get_string(id)
-                           : "";
+    const char *text =
+        json_object_is_type(id, json_type_string) || json_object_is_type(id, json_type_int)
+            ? json_object_get_string(id)
+            : "";
     if (http_status < 200 || http_status > 299)
         rc = media_http_refuse(err, "mureka", http_status, message_of(root), body);
     else if (!media_id_valid(text))

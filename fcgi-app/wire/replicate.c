@@ -47,8 +47,8 @@ int replicate_read_created(struct media_news *news, bool *sure, struct arena *ar
     *sure = media_http_sure(http_status, root);
     const char *id = jsonx_str(root, "id", "");
     if (http_status < 200 || http_status > 299)
-        rc = media_http_refuse(err, "replicate", http_status, jsonx_str(root, "detail", NULL),
-                               body);
+        rc =
+            media_http_refuse(err, "replicate", http_status, jsonx_str(root, "detail", NULL), body);
     else if (!media_id_valid(id))
         rc = nonsense(err, http_status, body);
     else
@@ -112,8 +112,8 @@ int replicate_read_prediction(struct media_news *news, struct arena *arena, cons
     *news = (struct media_news){.state = MEDIA_WAITING};
     media_http_open(&root, body);
     if (http_status < 200 || http_status > 299) {
-        rc = media_http_refuse(err, "replicate", http_status, jsonx_str(root, "detail", NULL),
-                               body);
+        rc =
+            media_http_refuse(err, "replicate", http_status, jsonx_str(root, "detail", NULL), body);
     } else if (read_state(news, root) != 0) {
         rc = nonsense(err, http_status, body);
     } else {

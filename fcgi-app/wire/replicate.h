@@ -2,8 +2,8 @@
 /*
  * Replicate's HTTP API (replicate.com/docs/reference/http): POST /v1/predictions {version, input}
  * makes a prediction {id, status}, GET /v1/predictions/{id} tells how it is: starting, processing,
- * succeeded, failed, canceled, aborted; output is an address or a list of them, metrics.predict_time
- * the seconds that are billed. Errors are a status and {detail, title}. Pure.
+ * succeeded, failed, canceled, aborted; output is an address or a list of them,
+ * metrics.predict_time the seconds that are billed. Errors are a status and {detail, title}. Pure.
  */
 #ifndef AIG_REPLICATE_H
 #define AIG_REPLICATE_H
