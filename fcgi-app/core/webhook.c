@@ -158,6 +158,12 @@ static void append_hmac(struct buf *out, const void *key, size_t key_len, const 
     secret_base64(out, mac, sizeof mac);
 }
 
+void webhook_append_signature(struct buf *out, const void *key, size_t key_len, struct span content)
+{
+    buf_append_str(out, "v1,");
+    append_hmac(out, key, key_len, content.ptr, content.len);
+}
+
 static void set_header(struct webhook_attempt *a, size_t which, const struct buf *line)
 {
     assert(!buf_failed(line) && line->len < WEBHOOK_HEADER_MAX);
@@ -181,9 +187,9 @@ void webhook_sign(struct webhook_attempt *a, int64_t now_s)
     buf_init(&line, WEBHOOK_HEADER_MAX);
     buf_append_str(&line, "webhook-signature:");
     for (size_t i = 0; i < a->secret_count; i++) {
-        buf_append_str(&line, " v1,");
-        append_hmac(&line, a->secrets[i].bytes, WEBHOOK_SECRET_BYTES, a->content.data,
-                    a->content.len);
+        buf_append_char(&line, ' ');
+        webhook_append_signature(&line, a->secrets[i].bytes, WEBHOOK_SECRET_BYTES,
+                                 buf_span(&a->content));
     }
     set_header(a, 2, &line);
     buf_clear(&line);

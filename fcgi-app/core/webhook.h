@@ -4,10 +4,10 @@
  * process makes that learns of a completion. What it does not deliver, drain-webhooks does
  * (core/webhook_drain).
  *
- * Signed twice: as Standard Webhooks says (standardwebhooks/standard-webhooks, spec version of
- * 2025), with every valid secret of the account, and as kie.ai does
- * (docs.kie.ai, "Webhook verification"), whose key is the newest secret as the customer has it,
- * "whsec_" included.
+ * Signed twice: as Standard Webhooks says (github.com/standard-webhooks/standard-webhooks, at
+ * b2fa7b8), with every valid secret of the account, and as kie.ai does (docs.kie.ai, "Webhook
+ * verification"): only the task's id and the time, so it does not protect the body. The key of the
+ * latter is the newest secret as the customer has it, "whsec_" included.
  */
 #ifndef AIG_WEBHOOK_H
 #define AIG_WEBHOOK_H
@@ -99,6 +99,11 @@ enum hook_outcome webhook_attempt_fail(struct buf *results, const struct webhook
                                        const char *error);
 /* The same for one that nothing was done with: it is due again. */
 void webhook_attempt_back(struct buf *results, const struct webhook_attempt *a);
+
+/* Appends "v1," and the signature of Standard Webhooks: content is id, time and body with dots
+ * between, key is the decoded secret. */
+void webhook_append_signature(struct buf *out, const void *key, size_t key_len,
+                              struct span content);
 
 /* Writes the headers of an attempt at this time, in Unix seconds: webhook-id, webhook-timestamp,
  * webhook-signature, X-Webhook-Timestamp, X-Webhook-Signature, Content-Type. */
