@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Releases the holds of calls whose process died (nobody has renewed them), and does the ledger's
- * housekeeping.
+ * Releases the holds of calls whose process died (nobody has renewed them), and does the
+ * housekeeping of the ledger and of webhooks.
  */
 #include "base/base.h"
 
 #include "base/timing.h"
 #include "cronmain.h"
+#include "store/hook.h"
 #include "store/ledger.h"
 
 #include <stdio.h>
@@ -14,6 +15,8 @@
 enum {
     BATCH = 200,
     KEEP_RESOLVED_DAYS = 30,
+    KEEP_DELIVERED_DAYS = 30, /* webhooks */
+    KEEP_DEAD_DAYS = 90,
     LIMIT_S = 240,
 };
 
@@ -79,6 +82,9 @@ static int run(struct cron *cron, struct err *err)
     if (code == CRON_OK && !cron->dry_run &&
         ledger_housekeep(cron->store, work, KEEP_RESOLVED_DAYS, err) != 0)
         code = CRON_FAILED;
+    if (code == CRON_OK && !cron->dry_run &&
+        hook_housekeep(cron->store, work, KEEP_DELIVERED_DAYS, KEEP_DEAD_DAYS, err) != 0)
+        code = CRON_FAILED;
     if (cron->verbose && !cron->dry_run)
         printf("release-holds: released %zu expired holds\n", sweep.released);
     arena_free(work);
@@ -90,8 +96,8 @@ int main(int argc, char **argv)
     static const struct cron_program PROGRAM = {
         .name = "release-holds",
         .summary =
-            "Releases the holds of calls whose process died, deletes old resolved holds and\n"
-            "adds the coming months' partitions of usage_log.",
+            "Releases the holds of calls whose process died, deletes old resolved holds and old\n"
+            "webhooks, and adds the coming months' partitions of usage_log.",
         .exclusive = true,
         .limit_s = LIMIT_S,
         .run = run,

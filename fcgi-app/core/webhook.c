@@ -35,6 +35,15 @@ int webhook_check_url(const char *url, const char *param, struct err *err)
     return 0;
 }
 
+int webhook_can_sign(const struct conf *conf, struct err *err)
+{
+    if (conf->secret_key != NULL && conf->secret_key[0] != '\0')
+        return 0;
+    err_set(err, ERR_INTERNAL, NULL, "The server is not set up for webhooks.");
+    return err_detail(err, "secret_key is not set in the configuration, so webhooks cannot be "
+                           "signed");
+}
+
 /* --- Secrets ------------------------------------------------------------------------------------
  */
 
@@ -408,7 +417,8 @@ static int deliver_one(struct app *app, const char *id, struct arena *arena, str
     int rc = -1;
 
     buf_init(&results, RESULTS_MAX);
-    if (hook_claim_one(&job, &app->store, arena, id, err) != 0)
+    if (webhook_can_sign(app->conf, err) != 0 ||
+        hook_claim_one(&job, &app->store, arena, id, err) != 0)
         goto out;
     rc = 0;
     if (job == NULL)

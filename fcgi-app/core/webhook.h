@@ -36,6 +36,9 @@ enum {
  * that names `param`. */
 int webhook_check_url(const char *url, const char *param, struct err *err) AIG_MUST_USE;
 
+/* -1: the configuration has no secret_key to keep the customers' secrets under. */
+int webhook_can_sign(const struct conf *conf, struct err *err) AIG_MUST_USE;
+
 /* One attempt at one due delivery, with at most WEBHOOK_TIMEOUT_MS; the answer to whoever told of
  * the completion should have been sent before. Nothing if the row is not due, is claimed by
  * somebody else or too many attempts are under way here: drain-webhooks takes it then. NULL is
