@@ -23,6 +23,7 @@ GRANT SELECT ON * TO aig_app;
 GRANT INSERT, UPDATE, DELETE ON upstream_health TO aig_app;
 GRANT UPDATE, DELETE ON session TO aig_app;
 GRANT EXECUTE ON PROCEDURE session_open TO aig_app;
+GRANT INSERT, UPDATE, DELETE ON reasoning_carry TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_authorize TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_authorize_many TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_extend TO aig_app;
