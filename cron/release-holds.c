@@ -83,7 +83,7 @@ static int run(struct cron *cron, struct err *err)
     if (code == CRON_OK && !cron->dry_run &&
         (ledger_housekeep(cron->store, work, KEEP_RESOLVED_DAYS, err) != 0 ||
          carry_purge(cron->store, work, cron->deadline_ms, err) != 0 ||
-          hook_housekeep(cron->store, work, KEEP_DELIVERED_DAYS, KEEP_DEAD_DAYS, err) != 0))
+         hook_housekeep(cron->store, work, KEEP_DELIVERED_DAYS, KEEP_DEAD_DAYS, err) != 0))
         code = CRON_FAILED;
     if (cron->verbose && !cron->dry_run)
         printf("release-holds: released %zu expired holds\n", sweep.released);
@@ -97,7 +97,8 @@ int main(int argc, char **argv)
         .name = "release-holds",
         .summary =
             "Releases the holds of calls whose process died, deletes old resolved holds, expired\n"
-            "reasoning state and old webhooks, and adds the coming months' partitions of usage_log.",
+            "reasoning state and old webhooks, and adds the coming months' partitions of "
+            "usage_log.",
         .exclusive = true,
         .limit_s = LIMIT_S,
         .run = run,
