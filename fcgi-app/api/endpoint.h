@@ -55,6 +55,15 @@ int ep_auth_sessions(void *context, struct exchange *x, const struct router_matc
                      struct err *err);
 int ep_auth_revoke(void *context, struct exchange *x, const struct router_match *match,
                    struct err *err);
+/* Webhooks: deliveries and secrets. */
+int ep_hooks(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_hook(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_hook_redeliver(void *context, struct exchange *x, const struct router_match *match,
+                      struct err *err);
+int ep_hook_secrets(void *context, struct exchange *x, const struct router_match *match,
+                    struct err *err);
+int ep_hook_rotate(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
 /* What OpenAI has retired. */
 int ep_retired(void *context, struct exchange *x, const struct router_match *match,
                struct err *err);
