@@ -33,23 +33,27 @@ static void print_help(const struct cron_program *program)
            "AIG_<KEY> in the environment overrides a key of it.\n"
            "Exit status: 0 done, 1 failed, 2 wrong usage or configuration.\n",
            program->name, program->summary,
-           program->watchable ? "      --watch[=SECONDS]  go on, for so long or until a signal\n"
-                              : "");
+           program->can_watch
+               ? "      --watch[=SECONDS]  look for work again and again; 0: until a signal\n"
+               : "");
 }
 
-/* The seconds of --watch: without any it goes on for ever. */
-static int read_seconds(int64_t *out, const char *text)
+/* --watch or --watch=SECONDS. */
+static int read_watch(struct cron *cron, const struct cron_program *program, const char *text)
 {
-    char *end;
+    char *end = NULL;
+    long seconds = text != NULL ? strtol(text, &end, 10) : program->watch_s;
 
-    *out = 0;
-    if (text == NULL)
+    if (!program->can_watch)
+        fprintf(stderr, "%s: has no --watch\n", program->name);
+    else if (text != NULL && (end == text || *end != '\0' || seconds < 0 || seconds > 366L * 86400))
+        fprintf(stderr, "%s: --watch=%s is no number of seconds\n", program->name, text);
+    else {
+        cron->watch = true;
+        cron->watch_s = seconds;
         return 0;
-    long seconds = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || seconds < 1 || seconds > 366L * 86400)
-        return -1;
-    *out = seconds;
-    return 0;
+    }
+    return -1;
 }
 
 static int read_options(struct cron *cron, const struct cron_program *program, int argc,
@@ -73,9 +77,8 @@ static int read_options(struct cron *cron, const struct cron_program *program, i
             cron->dry_run = true;
         } else if (option == 'v') {
             cron->verbose = true;
-        } else if (option == OPTION_WATCH && program->watchable &&
-                   read_seconds(&cron->watch_s, optarg) == 0) {
-            cron->watch = true;
+        } else if (option == OPTION_WATCH && read_watch(cron, program, optarg) == 0) {
+            continue;
         } else if (option == OPTION_HELP) {
             print_help(program);
             return CRON_OK;
@@ -83,8 +86,6 @@ static int read_options(struct cron *cron, const struct cron_program *program, i
             printf("%s (AI Generate) %s\n", program->name, PACKAGE_VERSION);
             return CRON_OK;
         } else {
-            if (option == OPTION_WATCH)
-                fprintf(stderr, "%s: --watch is not possible like this\n", program->name);
             fprintf(stderr, "Try '%s --help'.\n", program->name);
             return CRON_USAGE;
         }
@@ -154,7 +155,8 @@ int cron_main(const struct cron_program *program, int argc, char **argv)
     /* Cron mails what a program prints: without -v only what somebody has to look at. */
     log_set_level(cron.verbose || conf->log_level < LOG_LEVEL_WARN ? conf->log_level
                                                                    : LOG_LEVEL_WARN);
-    if (program->watchable)
+    /* What watches has short statements only; a database that hangs has to be noticed. */
+    if (program->can_watch)
         store_init(&store, conf);
     else
         store_init_batch(&store, conf);

@@ -21,8 +21,8 @@ struct cron {
     struct arena *arena;
     bool dry_run;
     bool verbose;
-    bool watch;          /* --watch: go on until a signal or the deadline */
-    int64_t watch_s;     /* its seconds; 0: no end */
+    bool watch;          /* --watch: go on looking for work until the deadline or a signal */
+    int64_t watch_s;     /* for so long; 0: until a signal */
     int64_t deadline_ms; /* monotonic: stop starting new work after it; 0: none */
 };
 
@@ -30,9 +30,9 @@ struct cron_program {
     const char *name;
     const char *summary; /* for --help */
     bool exclusive; /* runs under the advisory lock; a second run exits 0 and says so with -v */
+    bool can_watch; /* has --watch */
     int limit_s;    /* time for one run; 0: no limit */
-    bool watchable; /* takes --watch; its statements are short, so a database that hangs is noticed
-                       soon */
+    int watch_s;    /* how long --watch goes on without a number; 0: until a signal */
     /* Returns an exit code; on CRON_FAILED err may say why (then it is printed on stderr). Reports
      * go to stdout. */
     int (*run)(struct cron *cron, struct err *err);

@@ -81,7 +81,7 @@ int main(int argc, char **argv)
         .name = "drain-webhooks",
         .summary = "Delivers the webhooks to customers that are due.",
         .limit_s = LIMIT_S,
-        .watchable = true,
+        .can_watch = true,
         .run = run,
     };
     return cron_main(&PROGRAM, argc, argv);

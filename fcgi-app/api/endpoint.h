@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/jsonx.h"
 #include "base/mem.h"
 #include "core/app.h"
 #include "core/relay.h"
@@ -51,6 +52,33 @@ int ep_jobs(void *context, struct exchange *x, const struct router_match *match,
 int ep_callback(void *context, struct exchange *x, const struct router_match *match,
                 struct err *err);
 int ep_health(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+/* Sign-up and sign-in (ep_auth.c). */
+int ep_auth_signup(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+int ep_auth_verify(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+int ep_auth_login(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_auth_logout(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+int ep_auth_reset(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_auth_session(void *context, struct exchange *x, const struct router_match *match,
+                    struct err *err);
+int ep_auth_sessions(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_auth_revoke(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+/* Webhooks: deliveries and secrets. */
+int ep_hooks(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_hook(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_hook_redeliver(void *context, struct exchange *x, const struct router_match *match,
+                      struct err *err);
+int ep_hook_secrets(void *context, struct exchange *x, const struct router_match *match,
+                    struct err *err);
+int ep_hook_rotate(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+/* What OpenAI has retired. */
 int ep_retired(void *context, struct exchange *x, const struct router_match *match,
                struct err *err);
 
@@ -63,6 +91,14 @@ void ep_job_error(struct exchange *x, const struct err *e, const char *allow);
 /* Has `fn` called after the answer, with the request's arena still there. Once a request; the
  * answer must have been written. */
 void endpoint_after(struct endpoint *ep, endpoint_after_fn *fn, void *arg);
+/* Reads a body that must be a JSON object with no other members than `fields`; 400 names another
+ * one. 415 unless it is announced as JSON: a form of another site cannot do that. 413 beyond
+ * ENDPOINT_OBJECT_MAX. An empty body is an empty object where `may_be_empty`. The caller owns *out
+ * (json_object_put). */
+int endpoint_read_object(struct json_object **out, struct endpoint *ep, struct exchange *x,
+                         const char *const *fields, size_t field_count, bool may_be_empty,
+                         struct err *err) AIG_MUST_USE;
+enum { ENDPOINT_OBJECT_MAX = 64 * 1024 };
 
 /* Reads a JSON body into ep->body: 415 unless it is announced as JSON (or as nothing), 413 beyond
  * max_body. */

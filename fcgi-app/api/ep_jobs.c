@@ -5,8 +5,8 @@
  */
 #include "base/base.h"
 
+#include "api/ask.h"
 #include "api/endpoint.h"
-#include "api/query.h"
 #include "core/media.h"
 #include "core/webhook.h"
 #include "http/reply.h"
@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { ANSWER_MAX = 8 * 1024 * 1024, LIST_DEFAULT = 50 };
+enum { ANSWER_MAX = 8 * 1024 * 1024, LIST_DEFAULT = 50, TASK_WORD_MAX = 100 };
 
 /* kie.ai's paths, and the model that those without a `model` of the catalog's mean. */
 static const struct family {
@@ -150,7 +150,7 @@ int ep_job_record(void *context, struct exchange *x, const struct router_match *
     struct task task;
     struct buf out;
 
-    if (query_get(&id, x, "taskId", ep->arena, err) != 0)
+    if (ask_query_text(&id, ep, x, "taskId", TASK_WORD_MAX, err) != 0)
         return -1;
     if (id == NULL)
         return err_set(err, ERR_BAD_REQUEST, "taskId", "'taskId' is missing in the query.");
@@ -166,11 +166,11 @@ int ep_job_record(void *context, struct exchange *x, const struct router_match *
     return 0;
 }
 
-static int want_state(const char **out, struct exchange *x, struct arena *arena, struct err *err)
+static int want_state(const char **out, struct endpoint *ep, struct exchange *x, struct err *err)
 {
     enum media_state state;
 
-    if (query_get(out, x, "state", arena, err) != 0)
+    if (ask_query_text(out, ep, x, "state", TASK_WORD_MAX, err) != 0)
         return -1;
     if (*out == NULL || strcmp(*out, "open") == 0 || media_state_find(&state, *out) == 0)
         return 0;
@@ -188,9 +188,9 @@ int ep_jobs(void *context, struct exchange *x, const struct router_match *match,
     size_t count = 0;
 
     (void)match;
-    if (query_get_i64(&limit, x, "limit", 1, TASK_LIST_MAX, ep->arena, err) != 0 ||
-        query_get(&after, x, "after", ep->arena, err) != 0 ||
-        want_state(&state, x, ep->arena, err) != 0)
+    if (ask_query_i64(&limit, ep, x, "limit", 1, TASK_LIST_MAX, err) != 0 ||
+        ask_query_text(&after, ep, x, "after", TASK_WORD_MAX, err) != 0 ||
+        want_state(&state, ep, x, err) != 0)
         return -1;
     if (task_list(&tasks, &count, &ep->app->store, ep->arena, ep->account_id, ep->principal.key_id,
                   state, after, limit, err) != 0)

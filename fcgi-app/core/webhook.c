@@ -35,6 +35,15 @@ int webhook_check_url(const char *url, const char *param, struct err *err)
     return 0;
 }
 
+int webhook_can_sign(const struct conf *conf, struct err *err)
+{
+    if (conf->secret_key != NULL && conf->secret_key[0] != '\0')
+        return 0;
+    err_set(err, ERR_INTERNAL, NULL, "The server is not set up for webhooks.");
+    return err_detail(err, "secret_key is not set in the configuration, so webhooks cannot be "
+                           "signed");
+}
+
 /* --- Secrets ------------------------------------------------------------------------------------
  */
 
@@ -158,6 +167,12 @@ static void append_hmac(struct buf *out, const void *key, size_t key_len, const 
     secret_base64(out, mac, sizeof mac);
 }
 
+void webhook_append_signature(struct buf *out, const void *key, size_t key_len, struct span content)
+{
+    buf_append_str(out, "v1,");
+    append_hmac(out, key, key_len, content.ptr, content.len);
+}
+
 static void set_header(struct webhook_attempt *a, size_t which, const struct buf *line)
 {
     assert(!buf_failed(line) && line->len < WEBHOOK_HEADER_MAX);
@@ -181,9 +196,9 @@ void webhook_sign(struct webhook_attempt *a, int64_t now_s)
     buf_init(&line, WEBHOOK_HEADER_MAX);
     buf_append_str(&line, "webhook-signature:");
     for (size_t i = 0; i < a->secret_count; i++) {
-        buf_append_str(&line, " v1,");
-        append_hmac(&line, a->secrets[i].bytes, WEBHOOK_SECRET_BYTES, a->content.data,
-                    a->content.len);
+        buf_append_char(&line, ' ');
+        webhook_append_signature(&line, a->secrets[i].bytes, WEBHOOK_SECRET_BYTES,
+                                 buf_span(&a->content));
     }
     set_header(a, 2, &line);
     buf_clear(&line);
@@ -402,7 +417,8 @@ static int deliver_one(struct app *app, const char *id, struct arena *arena, str
     int rc = -1;
 
     buf_init(&results, RESULTS_MAX);
-    if (hook_claim_one(&job, &app->store, arena, id, err) != 0)
+    if (webhook_can_sign(app->conf, err) != 0 ||
+        hook_claim_one(&job, &app->store, arena, id, err) != 0)
         goto out;
     rc = 0;
     if (job == NULL)

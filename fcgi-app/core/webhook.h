@@ -4,10 +4,10 @@
  * process makes that learns of a completion. What it does not deliver, drain-webhooks does
  * (core/webhook_drain).
  *
- * Signed twice: as Standard Webhooks says (standardwebhooks/standard-webhooks, spec version of
- * 2025), with every valid secret of the account, and as kie.ai does
- * (docs.kie.ai, "Webhook verification"), whose key is the newest secret as the customer has it,
- * "whsec_" included.
+ * Signed twice: as Standard Webhooks says (github.com/standard-webhooks/standard-webhooks, at
+ * b2fa7b8), with every valid secret of the account, and as kie.ai does (docs.kie.ai, "Webhook
+ * verification"): only the task's id and the time, so it does not protect the body. The key of the
+ * latter is the newest secret as the customer has it, "whsec_" included.
  */
 #ifndef AIG_WEBHOOK_H
 #define AIG_WEBHOOK_H
@@ -35,6 +35,9 @@ enum {
 /* Is this a URL that webhooks can go to (form only: where it leads is seen at connect)? -1: 400
  * that names `param`. */
 int webhook_check_url(const char *url, const char *param, struct err *err) AIG_MUST_USE;
+
+/* -1: the configuration has no secret_key to keep the customers' secrets under. */
+int webhook_can_sign(const struct conf *conf, struct err *err) AIG_MUST_USE;
 
 /* One attempt at one due delivery, with at most WEBHOOK_TIMEOUT_MS; the answer to whoever told of
  * the completion should have been sent before. Nothing if the row is not due, is claimed by
@@ -99,6 +102,11 @@ enum hook_outcome webhook_attempt_fail(struct buf *results, const struct webhook
                                        const char *error);
 /* The same for one that nothing was done with: it is due again. */
 void webhook_attempt_back(struct buf *results, const struct webhook_attempt *a);
+
+/* Appends "v1," and the signature of Standard Webhooks: content is id, time and body with dots
+ * between, key is the decoded secret. */
+void webhook_append_signature(struct buf *out, const void *key, size_t key_len,
+                              struct span content);
 
 /* Writes the headers of an attempt at this time, in Unix seconds: webhook-id, webhook-timestamp,
  * webhook-signature, X-Webhook-Timestamp, X-Webhook-Signature, Content-Type. */

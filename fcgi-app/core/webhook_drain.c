@@ -417,11 +417,24 @@ static void drain_fini(struct drain *d)
     arena_free(d->arena);
 }
 
+/* Without a key nothing is claimed; that matters only if something is due. */
+static int check_key(struct drain *d, struct err *err)
+{
+    struct hook_job *jobs;
+    size_t count = 0;
+    struct err missing;
+
+    if (webhook_can_sign(d->o->conf, &missing) == 0)
+        return 0;
+    if (hook_list_due(&jobs, &count, d->o->store, d->arena, 1, err) == 0 && count > 0)
+        *err = missing;
+    return -1;
+}
+
 int webhook_drain(struct webhook_drain_report *out, const struct webhook_drain_options *options,
                   struct err *err)
 {
     struct drain d = {.o = options, .report = out, .claim_size = CLAIM_MAX};
-    int rc = 0;
 
     *out = (struct webhook_drain_report){0};
     d.last = &d.first;
@@ -430,16 +443,15 @@ int webhook_drain(struct webhook_drain_report *out, const struct webhook_drain_o
     buf_init(&d.results, RESULTS_MAX);
     buf_init(&d.hosts, BUSY_MAX);
     buf_init(&d.accounts, BUSY_MAX);
-    while (!done(&d)) {
+    int rc = check_key(&d, err);
+    while (rc == 0 && !done(&d)) {
         rc = step(&d, err);
-        if (rc != 0)
-            break;
-        if (!done(&d))
+        if (rc == 0 && !done(&d))
             run_network(&d, timing_mono_ms());
     }
     if (rc != 0 || d.result_count > 0) {
         finish(&d, err);
-        rc = -1;
+        rc = err->code != ERR_NONE ? -1 : 0;
     }
     drain_fini(&d);
     return rc;

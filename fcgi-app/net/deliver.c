@@ -13,11 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum {
-    READ_BUFFER_BYTES = 4 * 1024,
-    UPLOAD_BUFFER_BYTES = 16 * 1024, /* the smallest that libcurl takes */
-    RETRY_AFTER_MAX_S = 24 * 3600,
-};
+enum { RETRY_AFTER_MAX_S = 24 * 3600 };
 
 struct post {
     CURL *easy;
@@ -44,23 +40,27 @@ struct deliver {
     bool allow_private;
 };
 
+/* libcurl would guess at what is missing, or take one slash for two. */
+static bool begins_well(const char *url)
+{
+    size_t len = strncasecmp(url, "http://", 7) == 0 ? 7 : 8;
+
+    return (len == 7 || strncasecmp(url, "https://", 8) == 0) && strchr("/?#", url[len]) == NULL;
+}
+
 bool deliver_url_valid(const char *url)
 {
     CURLU *parts = curl_url();
-    char *scheme = NULL;
     char *host = NULL;
     char *user = NULL;
 
     if (parts == NULL)
         abort();
-    bool valid = curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
-                 curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-                 curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-                 (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0) && host[0] != '\0' &&
+    bool valid = begins_well(url) && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                 curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0] != '\0' &&
                  curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_NO_USER;
     curl_free(user);
     curl_free(host);
-    curl_free(scheme);
     curl_url_cleanup(parts);
     return valid;
 }
@@ -109,7 +109,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
         p->too_much = true;
         return 0;
     }
-    if (len <= 2 && (data[0] == '\r' || data[0] == '\n')) {
+    if ((len == 2 && memcmp(data, "\r\n", 2) == 0) || (len == 1 && memcmp(data, "\n", 1) == 0)) {
         curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status);
         p->head_done = status >= 200; /* else another one follows */
     }
@@ -190,8 +190,6 @@ static int set_options(struct post *p, const struct deliver_request *r)
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_TCP_NODELAY, 1L);
-    SET(CURLOPT_BUFFERSIZE, (long)READ_BUFFER_BYTES);
-    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
     SET(CURLOPT_USERAGENT, PACKAGE_TARNAME "/" PACKAGE_VERSION);
     SET(CURLOPT_ERRORBUFFER, p->curl_error);
     SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -231,6 +229,15 @@ void deliver_run(struct deliver *d, int wait_ms)
     curl_multi_perform(d->multi, &running);
 }
 
+/* libcurl has one word for a scheme that it may not speak and for an answer that is no HTTP. */
+static bool was_sent(const struct post *p)
+{
+    curl_off_t connected = 0;
+
+    curl_easy_getinfo(p->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+    return connected > 0;
+}
+
 static const char *failure_of(const struct post *p, CURLcode code)
 {
     if (p->too_much)
@@ -238,8 +245,7 @@ static const char *failure_of(const struct post *p, CURLcode code)
     switch ((int)code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return p->header_bytes > 0 ? "The answer is no HTTP."
-                                   : "This is no valid http or https URL.";
+        return was_sent(p) ? "The answer is no HTTP." : "This is no valid http or https URL.";
     case CURLE_LOGIN_DENIED:
         return "A URL with a user name or password is not called.";
     case CURLE_COULDNT_RESOLVE_HOST:

@@ -25,7 +25,7 @@ static const char SQL_LIST[] =
     "SELECT id, DATE_FORMAT(created_at, " ISO "), DATE_FORMAT(last_used_at, " ISO "),"
     "    DATE_FORMAT(expires_at, " ISO "), user_agent, network "
     "FROM session "
-    "WHERE account_id = ? AND (? = 0 OR id < ?) AND expires_at > UTC_TIMESTAMP(6)"
+    "WHERE account_id = ? AND expires_at > UTC_TIMESTAMP(6)"
     "    AND last_used_at > UTC_TIMESTAMP(6) - INTERVAL ? SECOND "
     "ORDER BY id DESC LIMIT ?";
 static const char SQL_CLOSE[] = "DELETE FROM session WHERE account_id = ? AND (? = 0 OR id = ?)";
@@ -82,22 +82,20 @@ int session_open(struct store *s, struct arena *arena, const unsigned char hash[
     return db_run(&rows, s->pool, arena, SQL_OPEN, params, ARRAY_LEN(params), 1, 0, err);
 }
 
-int session_list(struct session_entry **out, size_t *count, bool *more, struct store *s,
-                 struct arena *arena, int64_t account_id, int64_t before, size_t limit,
-                 struct err *err)
+int session_list(struct session_entry **out, size_t *count, struct store *s, struct arena *arena,
+                 int64_t account_id, struct err *err)
 {
-    if (limit > SESSION_PER_ACCOUNT_MAX)
-        limit = SESSION_PER_ACCOUNT_MAX;
     const struct db_param params[] = {
-        db_i64(account_id),         db_i64(before), db_i64(before), db_i64(SESSION_IDLE_S),
-        db_i64((int64_t)limit + 1),
+        db_i64(account_id),
+        db_i64(SESSION_IDLE_S),
+        db_i64(SESSION_PER_ACCOUNT_MAX),
     };
     struct db_rows rows;
 
-    if (db_run(&rows, s->pool, arena, SQL_LIST, params, ARRAY_LEN(params), limit + 1, 0, err) != 0)
+    if (db_run(&rows, s->pool, arena, SQL_LIST, params, ARRAY_LEN(params), SESSION_PER_ACCOUNT_MAX,
+               0, err) != 0)
         return -1;
-    *more = rows.row_count > limit;
-    *count = *more ? limit : rows.row_count;
+    *count = rows.row_count;
     *out = arena_zalloc(arena, (*count + 1) * sizeof **out);
     for (size_t i = 0; i < *count; i++) {
         struct db_cursor c = {.rows = &rows, .row = i};

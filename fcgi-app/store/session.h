@@ -49,11 +49,9 @@ struct session_entry {
     const char *network;
 };
 
-/* Newest first, at most SESSION_PER_ACCOUNT_MAX, with ids below `before` (0: from the newest);
- * *more: there are older ones. limit >= 1. */
-int session_list(struct session_entry **out, size_t *count, bool *more, struct store *s,
-                 struct arena *arena, int64_t account_id, int64_t before, size_t limit,
-                 struct err *err) AIG_MUST_USE;
+/* All of an account, newest first; at most SESSION_PER_ACCOUNT_MAX. */
+int session_list(struct session_entry **out, size_t *count, struct store *s, struct arena *arena,
+                 int64_t account_id, struct err *err) AIG_MUST_USE;
 
 /* Ends a session of this account, or with id 0 all of them. *ended counts those that were there. */
 int session_close(uint64_t *ended, struct store *s, struct arena *arena, int64_t account_id,
