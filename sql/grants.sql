@@ -21,9 +21,9 @@ CREATE ROLE IF NOT EXISTS aig_app, aig_cron, aig_admin, aig_reader;
 
 GRANT SELECT ON * TO aig_app;
 GRANT INSERT, UPDATE, DELETE ON upstream_health TO aig_app;
+GRANT INSERT, UPDATE, DELETE ON reasoning_carry TO aig_app;
 GRANT UPDATE, DELETE ON session TO aig_app;
 GRANT EXECUTE ON PROCEDURE session_open TO aig_app;
-GRANT INSERT, UPDATE, DELETE ON reasoning_carry TO aig_app;
 GRANT EXECUTE ON PROCEDURE signup_start TO aig_app;
 GRANT EXECUTE ON PROCEDURE signup_verify TO aig_app;
 GRANT EXECUTE ON PROCEDURE reset_start TO aig_app;
@@ -42,6 +42,9 @@ GRANT EXECUTE ON PROCEDURE ledger_settle_many TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_release TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_renew TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_expire TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_begin TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_beat TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_end TO aig_app;
 
 GRANT SELECT ON job TO aig_app;
 GRANT EXECUTE ON PROCEDURE job_create TO aig_app;
@@ -55,6 +58,7 @@ GRANT EXECUTE ON PROCEDURE job_purge TO aig_app;
 -- Harmless: one deletes holds that ended days ago, the other adds empty partitions.
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_app;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_purge TO aig_app;
 
 -- Webhooks: claimed, finished, sent again; secrets only sealed.
 GRANT EXECUTE ON PROCEDURE webhook_claim TO aig_app;
@@ -99,6 +103,7 @@ GRANT EXECUTE ON PROCEDURE usage_drop_before TO aig_admin;
 GRANT EXECUTE ON PROCEDURE redeliver_webhook TO aig_admin;
 GRANT EXECUTE ON PROCEDURE redeliver_dead_webhooks TO aig_admin;
 GRANT EXECUTE ON PROCEDURE drop_dead_webhooks TO aig_admin;
+GRANT EXECUTE ON PROCEDURE idempotency_purge TO aig_admin;
 
 GRANT SELECT ON v_account TO aig_reader;
 GRANT SELECT ON v_key TO aig_reader;

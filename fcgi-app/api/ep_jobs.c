@@ -7,6 +7,7 @@
 
 #include "api/ask.h"
 #include "api/endpoint.h"
+#include "api/idempotent.h"
 #include "core/media.h"
 #include "core/webhook.h"
 #include "http/reply.h"
@@ -76,36 +77,13 @@ static int read_order(struct media_order *order, struct json_object *body, const
     return 0;
 }
 
-static int make_parsed(struct buf *out, struct media_made *made, struct endpoint *ep,
-                       const char *request_id, const struct family *f, struct json_object *body,
-                       struct err *err)
-{
-    struct media_order order = {.request_id = request_id, .key_hash = ep->key_hash};
-
-    if (read_order(&order, body, f, err) != 0)
-        return -1;
-    if (order.callback_url != NULL)
-        order.callback_url = arena_strdup(ep->arena, order.callback_url);
-    if (f->shape != MEDIA_KIE)
-        json_object_object_del(body, "callBackUrl"); /* not part of what goes on */
-    if (media_make(made, ep->app, ep->arena, &order, err) != 0)
-        return -1;
-    kie_write_created(out, made->id, request_id);
-    return 0;
-}
-
-/* From the body in ep->body to the answer's body, which always goes with 200. */
-static int make(struct buf *out, struct media_made *made, struct endpoint *ep,
-                const char *request_id, const struct family *f, struct err *err)
-{
-    struct json_object *body = NULL;
-
-    if (jsonx_parse(&body, ep->body.data, ep->body.len, err) != 0)
-        return -1;
-    int rc = make_parsed(out, made, ep, request_id, f, body, err);
-    json_object_put(body);
-    return rc;
-}
+/* A creation, from its parsed body to the answer. */
+struct creation {
+    struct endpoint *ep;
+    struct exchange *x;
+    const struct family *family;
+    struct media_order order;
+};
 
 /* Once the customer has the answer. */
 static void work_on(struct endpoint *ep, void *arg)
@@ -116,26 +94,66 @@ static void work_on(struct endpoint *ep, void *arg)
     webhook_deliver_now(ep->app, outcome.delivery_id);
 }
 
+static void answer_made(struct exchange *x, const struct media_made *made)
+{
+    struct buf out;
+
+    buf_init(&out, ANSWER_MAX);
+    kie_write_created(&out, made->id, exchange_request_id(x));
+    exchange_header(x, "x-aig-provider", "%s", made->provider);
+    if (made->substituted != NULL)
+        exchange_header(x, "x-aig-model-substituted", "%s", made->substituted);
+    (void)reply_body(x, 200, &out);
+    buf_fini(&out);
+}
+
+/* idempotent_fn. A refusal is answered here, so that a repeat gets it in the same form. */
+static int run_creation(void *arg, struct err *err)
+{
+    struct creation *c = arg;
+    struct media_made *made = arena_zalloc(c->ep->arena, sizeof *made);
+
+    c->order.request_id = exchange_request_id(c->x);
+    if (media_make(made, c->ep->app, c->ep->arena, &c->order, err) != 0) {
+        if (err->status >= 500)
+            return -1;
+        ep_job_error(c->x, err, NULL);
+        return 0;
+    }
+    answer_made(c->x, made);
+    if (made->later)
+        endpoint_after(c->ep, work_on, made);
+    return 0;
+}
+
+static int run_parsed(struct creation *c, struct json_object *body, struct err *err)
+{
+    if (read_order(&c->order, body, c->family, err) != 0)
+        return -1;
+    if (c->order.callback_url != NULL)
+        c->order.callback_url = arena_strdup(c->ep->arena, c->order.callback_url);
+    if (c->family->shape != MEDIA_KIE)
+        json_object_object_del(body, "callBackUrl"); /* not part of what goes on */
+    return idempotent_run(c->ep, c->x, run_creation, c, err);
+}
+
 int ep_job_create(void *context, struct exchange *x, const struct router_match *match,
                   struct err *err)
 {
     struct endpoint *ep = context;
-    struct media_made *made = arena_zalloc(ep->arena, sizeof *made);
-    struct buf out;
+    struct json_object *body = NULL;
+    struct creation c = {
+        .ep = ep,
+        .x = x,
+        .family = family_of(match),
+        .order = {.key_hash = ep->key_hash},
+    };
 
-    if (endpoint_read_json(ep, x, err) != 0)
+    if (endpoint_read_json(ep, x, err) != 0 ||
+        jsonx_parse(&body, ep->body.data, ep->body.len, err) != 0)
         return -1;
-    buf_init(&out, ANSWER_MAX);
-    int rc = make(&out, made, ep, exchange_request_id(x), family_of(match), err);
-    if (rc == 0) {
-        exchange_header(x, "x-aig-provider", "%s", made->provider);
-        if (made->substituted != NULL)
-            exchange_header(x, "x-aig-model-substituted", "%s", made->substituted);
-        (void)reply_body(x, 200, &out);
-    }
-    buf_fini(&out);
-    if (rc == 0 && made->later)
-        endpoint_after(ep, work_on, made);
+    int rc = run_parsed(&c, body, err);
+    json_object_put(body);
     return rc;
 }
 

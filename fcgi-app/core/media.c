@@ -4,6 +4,7 @@
 #include "core/media.h"
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/timing.h"
 #include "core/media_provider.h"
 #include "core/models.h"
@@ -133,10 +134,10 @@ static int make_plan(struct plan *plan, const char **substituted, struct app *ap
     return check_provider(plan, app->conf, order, arena, err);
 }
 
-static int hold(struct app *app, struct arena *arena, const struct plan *plan,
+static int hold(bool *known, struct app *app, struct arena *arena, const struct plan *plan,
                 const struct media_order *order, const char *id, struct err *err)
 {
-    const struct task_want want = {
+    struct task_want want = {
         .id = id,
         .request_id = order->request_id,
         .key_hash = order->key_hash,
@@ -154,7 +155,8 @@ static int hold(struct app *app, struct arena *arena, const struct plan *plan,
         .callback_url = order->callback_url,
     };
 
-    return task_create(&app->store, arena, &want, err);
+    secret_random(&want.nonce, sizeof want.nonce);
+    return task_create(known, &app->store, arena, &want, err);
 }
 
 static void write_request(struct buf *out, const struct plan *plan, struct json_object *input)
@@ -269,6 +271,7 @@ int media_make(struct media_made *made, struct app *app, struct arena *arena,
     const struct models_copy *copy = NULL;
     struct plan plan = {0};
     const char *substituted = NULL;
+    bool known = false;
 
     *made = (struct media_made){0};
     task_id(made->id, order->request_id);
@@ -276,13 +279,14 @@ int media_make(struct media_made *made, struct app *app, struct arena *arena,
         return -1;
     int rc = make_plan(&plan, &substituted, app, copy, order, arena, err);
     if (rc == 0)
-        rc = hold(app, arena, &plan, order, made->id, err);
+        rc = hold(&known, app, arena, &plan, order, made->id, err);
     if (rc == 0) {
         made->provider = conf_provider_name(media_provider_of(plan.entry->api));
         if (substituted != NULL || plan.price.substituted)
             made->substituted =
                 arena_strdup(arena, substituted != NULL ? substituted : order->model);
-        rc = carry_out(made, app, arena, &plan, order, err);
+        if (!known)
+            rc = carry_out(made, app, arena, &plan, order, err);
     }
     models_give(app->models, copy);
     return rc;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char SQL_CREATE[] =
-    "CALL job_create(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "CALL job_create(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 static const char SQL_STARTED[] = "CALL job_started(?, ?, ?)";
 static const char SQL_PROGRESS[] = "CALL job_progress(?, ?)";
 static const char SQL_CALLBACK[] = "CALL job_callback(?, ?)";
@@ -101,11 +101,13 @@ static int no_price(struct store *s, struct arena *arena, const struct task_want
                    want->variant[0] != '\0' ? want->variant : "these parameters", variants);
 }
 
-int task_create(struct store *s, struct arena *arena, const struct task_want *want, struct err *err)
+int task_create(bool *known, struct store *s, struct arena *arena, const struct task_want *want,
+                struct err *err)
 {
     const struct db_param params[] = {
         db_text(want->id),
         db_text(want->request_id),
+        db_i64((int64_t)(want->nonce >> 1)),
         db_bytes(want->key_hash, SECRET_SHA256_SIZE),
         db_i64(want->model_id),
         db_i64(want->price_model_id),
@@ -128,7 +130,8 @@ int task_create(struct store *s, struct arena *arena, const struct task_want *wa
     if (db_run(&rows, s->pool, arena, SQL_CREATE, params, ARRAY_LEN(params), 1, 0, err) != 0)
         return -1;
     const char *outcome = rows.row_count == 1 ? db_cell(&rows, 0, 0) : NULL;
-    if (is(outcome, "held"))
+    *known = is(outcome, "known");
+    if (*known || is(outcome, "held"))
         return 0;
     if (is(outcome, "no_price"))
         return no_price(s, arena, want, err);

@@ -30,6 +30,7 @@ bool task_id_valid(const char *text);
 struct task_want {
     const char *id;
     const char *request_id;
+    uint64_t nonce; /* one an attempt */
     const unsigned char *key_hash;
     int64_t model_id;
     int64_t price_model_id;
@@ -45,9 +46,10 @@ struct task_want {
     const char *callback_url; /* may be NULL */
 };
 
-/* Holds its price and notes it. -1: 401, 402, or ERR_UNSUPPORTED_VALUE where this variant has no
- * price (the message says which have one); nothing is held then. */
-int task_create(struct store *s, struct arena *arena, const struct task_want *want,
+/* Holds its price and notes it. *known: another attempt of the same request has done that, and
+ * sends it to the provider. -1: 401, 402, or ERR_UNSUPPORTED_VALUE where this variant has no price
+ * (the message says which have one); nothing is held then. */
+int task_create(bool *known, struct store *s, struct arena *arena, const struct task_want *want,
                 struct err *err) AIG_MUST_USE;
 
 /* The provider has it. *ours is false when it is too late or that task is another job's. */

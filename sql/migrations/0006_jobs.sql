@@ -4,6 +4,7 @@
 CREATE TABLE IF NOT EXISTS job (
     id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'Task id that the customer has: tsk_ and the ULID of the request',
     request_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'Request that made it; its hold and its usage row',
+    nonce BIGINT UNSIGNED NOT NULL COMMENT 'Number of the attempt that made it: only that one sends it to the provider',
     owner_id INT UNSIGNED NOT NULL COMMENT 'Account of the owner of the key',
     account_id INT UNSIGNED NOT NULL COMMENT 'Account that pays',
     key_id INT UNSIGNED NOT NULL COMMENT 'Key that made it',

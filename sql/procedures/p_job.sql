@@ -4,12 +4,14 @@
 -- Order of locks: the job, then as in the ledger (hold, new rows, key, member, team, account).
 DELIMITER //
 
--- Holds the price of a job and notes the job, or says why not (the row of ledger_authorize). Known already: as before.
+-- Holds the price of a job and notes the job, or says why not (the row of ledger_authorize). outcome is `known` when another
+-- attempt (p_nonce) of the same request has done that: it is that one's to send it to the provider.
 -- p_quantity_milli: thousandths of p_unit. The hold lives for p_ttl_s, longer than any job; p_look_s: when poll-jobs
 -- looks at it first if nobody has said by then that the provider has it.
 CREATE OR REPLACE PROCEDURE job_create(
     IN p_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_request_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_nonce BIGINT UNSIGNED,
     IN p_key_hash BINARY(32),
     IN p_model_id INT UNSIGNED,
     IN p_price_model_id INT UNSIGNED,
@@ -29,13 +31,13 @@ CREATE OR REPLACE PROCEDURE job_create(
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
 COMMENT 'Jobs: holds the price of a job and notes it, or says which limit it would break'
-BEGIN
+make: BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_scope VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_key_id, v_account_id, v_price_id INT UNSIGNED;
     DECLARE v_hold_usd, v_limit_usd, v_spent_usd, v_held_usd, v_need_usd DECIMAL(18,9);
-    DECLARE v_output_limit, v_fit_tokens BIGINT UNSIGNED;
+    DECLARE v_output_limit, v_fit_tokens, v_nonce BIGINT UNSIGNED;
     DECLARE v_resets_at DATETIME;
     DECLARE v_markup DECIMAL(6,4);
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
@@ -46,18 +48,25 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
+    SELECT nonce INTO v_nonce FROM job WHERE id = p_id;
+    IF v_nonce <> p_nonce THEN
+        COMMIT;
+        SELECT 'known' AS outcome;
+        LEAVE make;
+    END IF;
     CALL ledger_authorize_inner(p_request_id, p_key_hash, p_model_id, p_price_model_id, p_unit, p_variant,
         p_quantity_milli, p_quantity_milli, 0, 0, 1, p_ttl_s,
         v_outcome, v_scope, v_key_id, v_account_id, v_hold_usd, v_output_limit, v_limit_usd, v_spent_usd,
         v_held_usd, v_need_usd, v_fit_tokens, v_resets_at, v_markup, v_price_id);
     IF v_outcome = 'held' THEN
-        INSERT INTO job (id, request_id, owner_id, account_id, key_id, model_id, provider, api, shape, upstream_model,
+        INSERT INTO job (id, request_id, nonce, owner_id, account_id, key_id, model_id, provider, api, shape, upstream_model,
             param, quantity, metered, callback_url, created_at, updated_at, due)
-        SELECT p_id, p_request_id, k.account_id, v_account_id, v_key_id, p_model_id, p_provider, p_api, p_shape,
+        SELECT p_id, p_request_id, p_nonce, k.account_id, v_account_id, v_key_id, p_model_id, p_provider, p_api, p_shape,
             p_upstream_model, p_param, p_quantity_milli * 0.001, p_metered, p_callback_url, v_now, v_now,
             v_now + INTERVAL p_look_s SECOND
         FROM api_key k WHERE k.id = v_key_id
         ON DUPLICATE KEY UPDATE id = job.id;
+        SELECT IF(nonce = p_nonce, v_outcome, 'known') INTO v_outcome FROM job WHERE id = p_id;
     END IF;
     COMMIT;
     SELECT v_outcome AS outcome, v_scope AS scope, v_key_id AS key_id, v_account_id AS account_id,

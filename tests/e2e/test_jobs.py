@@ -553,6 +553,61 @@ class TestOneOutcome:
         assert record(account, number)["failCode"] == "expired" and account.spent() == 0
 
 
+class TestIdempotencyKey:
+    def order(self, account, name, word, model="wan-2.7", script=None, **fields):
+        rule = json.dumps({"callback": False, **(script or {})})
+        body = {"model": model, "input": {"prompt": f"{word} [[fake:{rule}]]", **fields}}
+        return account.api.post("/v1/jobs/createTask", body, headers={"Idempotency-Key": name})
+
+    def test_made_once(self, jobs, account):
+        word = new_word()
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: self.order(account, word, word), range(6)))
+        first = next(a for a in answers if a.status == 200)
+        assert {a.status for a in answers} <= {200, 409}
+        answers = [a for a in answers if a.status == 200] + [self.order(account, word, word) for _ in range(2)]
+        assert len({a.body for a in answers}) == 1 and answers[-1].headers["x-aig-idempotent-replay"] == "true"
+        assert len({a.headers["x-request-id"] for a in answers}) == 1 and len(account.holds()) == 1
+        jobs.upstream(word)
+        assert self.order(account, word, word, duration=3).status == 422
+        jobs.poll(made(first))
+        assert account.spent() == Decimal("0.4") * (1 + account.markup())
+
+    def test_refusals_are_repeated_in_kies_form(self, account):
+        word = new_word()
+        answers = [self.order(account, word, word, script={"code": 422, "msg": "No."}) for _ in range(2)]
+        assert [refused(a, 422)["message"] for a in answers] == ["No.", "No."]
+        assert answers[0].body == answers[1].body and "x-aig-idempotent-replay" in answers[1].headers
+
+    def test_recraft(self, jobs, account):
+        word = new_word()
+        answers = [self.order(account, word, word, model="recraft") for _ in range(2)]
+        assert len({made(a) if i == 0 else a.json["data"]["taskId"] for i, a in enumerate(answers)}) == 1
+        assert ended(account, made(answers[0]))["state"] == "success"
+        jobs.upstream(word)
+
+    def test_killed_in_between(self, world):
+        """The owner of the key dies while kie.ai makes the task: the repeat gets the same task, and no second one is made."""
+        gate = Gate()
+        port = env.free_port()
+        with world.front("lighttpd", own_database=True, port=port, public_url=f"http://127.0.0.1:{port}", kie_url=gate.url) as front:
+            jobs = Jobs(world, front)
+            with jobs.account() as account, ThreadPoolExecutor(1) as pool:
+                running = pool.submit(self.order, account, "once", "x")
+                gate.next()
+                jobs.stack.kill_gateway()
+                assert running.result().status in (500, 502, 503)
+                jobs.stack.restart_gateway()
+                jobs.db.rows("UPDATE idempotency SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND")
+                number = self.order(account, "once", "x").json["data"]["taskId"]
+                assert gate.calls.empty() and jobs.db.one("SELECT id FROM job")["id"] == number and len(account.holds()) == 1
+                jobs.db.rows("UPDATE job SET created_at = created_at - INTERVAL 2 HOUR, due = UTC_TIMESTAMP(6)")
+                jobs.cron("poll-jobs")
+                assert account.spent() == 0
+            jobs.verify()
+        gate.close()
+
+
 class TestKilled:
     """kill -9 of the gateway around the creation."""
 

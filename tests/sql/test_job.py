@@ -11,10 +11,10 @@ from test_concurrency import AWAY, RETRY, run_threads
 
 
 def create(world, key_hash, model="kling-3.0", unit="second", variant="mode=std,sound=yes", milli=5000, metered=0,
-           url=None, rid=None, db=None):
+           url=None, rid=None, db=None, nonce=1):
     rid = rid or request_id()
     number = world.model_ids(model)
-    row = (db or world.db).call("job_create", "tsk_" + rid[4:], rid, key_hash, number, number, unit, variant, milli,
+    row = (db or world.db).call("job_create", "tsk_" + rid[4:], rid, nonce, key_hash, number, number, unit, variant, milli,
                                 metered, "kie", "kie", "kie", "upstream/model", "{}", url, 1296000, 3600)
     row["rid"], row["id"] = rid, "tsk_" + rid[4:]
     return row
@@ -27,6 +27,35 @@ def finish(world, job, ok=1, upstream=None, took=None, cost=None, rate="0.005", 
 
 def job_of(world, job):
     return world.db.query(f"SELECT * FROM job WHERE id = '{job['id']}'")[0]
+
+
+def test_one_attempt_makes_it(world):
+    """Two attempts of one request (an Idempotency-Key's owner, and who took over from it): one hold, and one of them sends it."""
+    customer = Customer(world, "10", "Growth")
+    first = create(world, customer.key_hash, nonce=7)
+    assert first.outcome == "held"
+    assert create(world, customer.key_hash, rid=first["rid"], nonce=8).outcome == "known"
+    assert create(world, customer.key_hash, rid=first["rid"], nonce=7).outcome == "held"
+    assert customer.held() == usd("0.65")
+    assert finish(world, first).outcome == "finished"
+    assert create(world, customer.key_hash, rid=first["rid"], nonce=8).outcome == "known"
+    assert customer.held() == 0
+
+
+def test_an_idempotency_key_does_not_drop_a_job(world):
+    """Its owner died after the job was made: whoever repeats the call finds the job, whose hold stays."""
+    customer = Customer(world, "10", "Growth")
+    name, print_of = b"n" * 32, b"f" * 32
+    rid = request_id()
+    assert world.db.call("idempotency_begin", customer.key_hash, name, print_of, rid, 30, 86400).outcome == "run"
+    job = create(world, customer.key_hash, rid=rid)
+    world.db.query("UPDATE idempotency SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE request_id = '%s'" % rid)
+    again = world.db.call("idempotency_begin", customer.key_hash, name, print_of, request_id(), 30, 86400)
+    assert (again.outcome, again.request_id) == ("run", rid) and customer.held() == usd("0.65")
+    assert finish(world, job).outcome == "finished"
+    world.db.query("UPDATE idempotency SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE request_id = '%s'" % rid)
+    again = world.db.call("idempotency_begin", customer.key_hash, name, print_of, request_id(), 30, 86400)
+    assert (again.outcome, again.request_id) == ("run", rid)
 
 
 def test_hold_by_variant_and_quantity(world):

@@ -38,6 +38,8 @@ struct made {
     char request_id[IDENT_REQUEST_SIZE];
 };
 
+static bool known;
+
 static int create(struct made *m, const char *variant, int64_t milli, const char *callback_url)
 {
     struct ledger_want like = moneyfix_want(m->request_id, MONEY_ALICE);
@@ -60,7 +62,7 @@ static int create(struct made *m, const char *variant, int64_t milli, const char
 
     task_id(m->id, m->request_id);
     err_clear(&fix.err);
-    return task_create(&fix.store, fix.arena, &want, &fix.err);
+    return task_create(&known, &fix.store, fix.arena, &want, &fix.err);
 }
 
 static void start(struct made *m, const char *upstream_id)

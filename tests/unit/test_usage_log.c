@@ -155,6 +155,7 @@ static void test_units(void **state)
     const struct task_end end = {.ok = true, .result = "{}", .cost = "7", .cost_rate = "0.005"};
     struct task_ended ended;
     struct usage_entry e;
+    bool known;
 
     dbserver_sql(&fix.server,
                  "INSERT INTO model (id, name, kind, owned_by, dialect, capabilities) VALUES"
@@ -162,7 +163,7 @@ static void test_units(void **state)
                  "INSERT INTO price (id, model_id, variant, valid_from, unit, unit_usd) VALUES"
                  "    (91012, 9101, 'size=s', '2021-01-01', 'second', 0.013);\n");
     task_id(task, id);
-    assert_int_equal(task_create(&fix.store, fix.arena, &want, &fix.err), 0);
+    assert_int_equal(task_create(&known, &fix.store, fix.arena, &want, &fix.err), 0);
     assert_int_equal(task_finish(&ended, &fix.store, fix.arena, task, &end, &fix.err), 0);
     find(&e, id);
     assert_int_equal(e.line_count, 0);
