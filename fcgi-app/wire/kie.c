@@ -107,8 +107,8 @@ static int open_answer(struct answer *a, struct arena *arena, int http_status, s
         a->root = NULL;
         err_set(err, ERR_UPSTREAM, NULL,
                 "The media provider answered with something that is no answer. Please try again.");
-        return err_detail(err, "kie: HTTP %d, %zu bytes: %.200s", http_status, body.len,
-                          body.ptr != NULL ? body.ptr : "");
+        return err_detail(err, "kie: HTTP %d, %zu bytes: %.*s", http_status, body.len,
+                          MEDIA_BEGINNING(body));
     }
     a->code = jsonx_i64(a->root, "code", 0);
     a->data = jsonx_object(a->root, "data");

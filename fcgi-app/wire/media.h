@@ -58,6 +58,10 @@ struct media_news {
     const char *cost_rate; /* US dollars a credit */
 };
 
+/* The beginning of an answer, for a "%.*s" in the detail of an error. */
+#define MEDIA_BEGINNING(body)                                                                      \
+    (int)((body).len < 200 ? (body).len : 200), (body).ptr != NULL ? (body).ptr : ""
+
 /* "kie", "veo", ...: as in job.api. */
 const char *media_api_name(enum media_api api);
 /* -1: no such. */

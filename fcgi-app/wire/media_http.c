@@ -4,6 +4,7 @@
 #include "wire/media_http.h"
 
 #include "base/log.h"
+#include "wire/media.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -45,8 +46,7 @@ int media_http_refuse(struct err *err, const char *provider, int http_status, co
     else
         err_set(err, ERR_UPSTREAM, NULL,
                 "The media provider failed. Nothing was charged; please try again.");
-    return err_detail(err, "%s: HTTP %d: %.200s", provider, http_status,
-                      body.ptr != NULL ? body.ptr : "");
+    return err_detail(err, "%s: HTTP %d: %.*s", provider, http_status, MEDIA_BEGINNING(body));
 }
 
 bool media_http_sure(int http_status, const struct json_object *root)

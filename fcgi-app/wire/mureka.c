@@ -39,8 +39,7 @@ static const char *message_of(struct json_object *root)
 static int nonsense(struct err *err, int http_status, struct span body)
 {
     err_set(err, ERR_UPSTREAM, NULL, "The media provider's answer was not understood.");
-    return err_detail(err, "mureka: HTTP %d: %.200s", http_status,
-                      body.ptr != NULL ? body.ptr : "");
+    return err_detail(err, "mureka: HTTP %d: %.*s", http_status, MEDIA_BEGINNING(body));
 }
 
 int mureka_read_created(struct media_news *news, bool *sure, struct arena *arena, int http_status,

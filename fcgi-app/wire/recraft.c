@@ -29,8 +29,7 @@ void recraft_write_request(struct buf *out, struct json_object *input)
 static int nonsense(int http_status, struct span body, struct err *err)
 {
     err_set(err, ERR_UPSTREAM, NULL, "The media provider failed.");
-    return err_detail(err, "recraft: HTTP %d: %.200s", http_status,
-                      body.ptr != NULL ? body.ptr : "");
+    return err_detail(err, "recraft: HTTP %d: %.*s", http_status, MEDIA_BEGINNING(body));
 }
 
 /* What was asked for is refused: that is the job's outcome. Else it is our trouble. */

@@ -32,8 +32,7 @@ void replicate_write_request(struct buf *out, const char *upstream_model, struct
 static int nonsense(struct err *err, int http_status, struct span body)
 {
     err_set(err, ERR_UPSTREAM, NULL, "The media provider's answer was not understood.");
-    return err_detail(err, "replicate: HTTP %d: %.200s", http_status,
-                      body.ptr != NULL ? body.ptr : "");
+    return err_detail(err, "replicate: HTTP %d: %.*s", http_status, MEDIA_BEGINNING(body));
 }
 
 int replicate_read_created(struct media_news *news, bool *sure, struct arena *arena,
