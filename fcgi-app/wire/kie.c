@@ -146,7 +146,7 @@ static int refuse(const struct answer *a, struct arena *arena, struct err *err)
     case 413:
     case 422:
         err_set_upstream(err, a->code == 404 ? 400 : (int)a->code, "invalid_request_error", NULL,
-                         NULL, msg);
+                         NULL, msg[0] != '\0' ? msg : "The media provider refused the request.");
         break;
     default:
         err_set(err, ERR_UPSTREAM, NULL,
