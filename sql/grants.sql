@@ -46,6 +46,15 @@ GRANT EXECUTE ON PROCEDURE idempotency_begin TO aig_app;
 GRANT EXECUTE ON PROCEDURE idempotency_beat TO aig_app;
 GRANT EXECUTE ON PROCEDURE idempotency_end TO aig_app;
 
+GRANT SELECT ON job TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_create TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_started TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_progress TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_callback TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_claim TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_finish TO aig_app;
+GRANT EXECUTE ON PROCEDURE job_purge TO aig_app;
+
 -- Harmless: one deletes holds that ended days ago, the other adds empty partitions.
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_app;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_app;
@@ -74,6 +83,14 @@ GRANT EXECUTE ON PROCEDURE refund_end TO aig_app;
 GRANT EXECUTE ON PROCEDURE account_statement TO aig_app;
 GRANT EXECUTE ON PROCEDURE usage_list TO aig_app;
 GRANT EXECUTE ON PROCEDURE recompute_tiers TO aig_app;
+-- Webhooks: claimed, finished, sent again; secrets only sealed.
+GRANT EXECUTE ON PROCEDURE webhook_claim TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_claim_one TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_finish TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_redeliver TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_secret_first TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_secret_rotate TO aig_app;
+GRANT EXECUTE ON PROCEDURE webhook_purge TO aig_app;
 
 GRANT aig_app TO aig_cron;
 
@@ -110,6 +127,9 @@ GRANT EXECUTE ON PROCEDURE set_unit_price TO aig_admin;
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_admin;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_admin;
 GRANT EXECUTE ON PROCEDURE usage_drop_before TO aig_admin;
+GRANT EXECUTE ON PROCEDURE redeliver_webhook TO aig_admin;
+GRANT EXECUTE ON PROCEDURE redeliver_dead_webhooks TO aig_admin;
+GRANT EXECUTE ON PROCEDURE drop_dead_webhooks TO aig_admin;
 GRANT EXECUTE ON PROCEDURE idempotency_purge TO aig_admin;
 
 GRANT SELECT ON v_account TO aig_reader;
@@ -123,6 +143,8 @@ GRANT SELECT ON v_invitation TO aig_reader;
 GRANT SELECT ON v_tier_change TO aig_reader;
 GRANT SELECT ON v_purchase TO aig_reader;
 GRANT SELECT ON v_checkout TO aig_reader;
+GRANT SELECT ON v_job TO aig_reader;
+GRANT SELECT ON v_webhook_backlog TO aig_reader;
 GRANT SELECT ON tier TO aig_reader;
 GRANT SELECT ON model TO aig_reader;
 GRANT SELECT ON model_alias TO aig_reader;

@@ -38,7 +38,13 @@ struct usage_entry {
      * price of its own. */
     struct usage_line lines[USAGE_LINE_MAX];
     size_t line_count;
-    const char *subtotal_usd; /* upstream_cost_usd if the provider named it, else the lines' sum */
+    /* Of what is not priced by tokens; unit is NULL otherwise. */
+    const char *unit; /* second, image, ... */
+    const char *variant;
+    const char *quantity; /* NULL: not known */
+    const char *unit_usd;
+    /* upstream_cost_usd if the provider named it, else quantity x unit_usd or the lines' sum. */
+    const char *subtotal_usd;
     const char *markup;
     const char *hold_usd;
     const char *charge_usd;

@@ -12,6 +12,9 @@ DELIMITER //
 --        the dearest of the steps that p_prompt_bound can reach
 -- likely the same with p_prompt_likely, and plain input at the step that p_prompt_likely reaches
 --
+-- Media (p_unit is not NULL): p_prompt_bound = p_prompt_likely is the quantity in thousandths of the unit, p_output_max
+-- is 0, and the price is the one of exactly p_variant in that unit. Nothing else differs.
+--
 -- worst fits in room: hold worst. Else likely fits: hold all that is left. Else refuse, naming the scope
 -- with the smallest room.
 --
@@ -25,6 +28,8 @@ CREATE OR REPLACE PROCEDURE ledger_authorize_inner(
     IN p_key_hash BINARY(32),
     IN p_model_id INT UNSIGNED,
     IN p_price_model_id INT UNSIGNED,
+    IN p_unit VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_variant VARCHAR(120) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_prompt_bound BIGINT UNSIGNED,
     IN p_prompt_likely BIGINT UNSIGNED,
     IN p_output_limit BIGINT UNSIGNED,
@@ -92,11 +97,19 @@ decide: BEGIN
         LEAVE decide;
     END IF;
 
-    SELECT id, max_input_usd, max_output_usd, input_usd, p_prompt_bound > above_tokens
-    INTO o_price_id, v_in, v_out, v_likely_in, v_long
-    FROM price
-    WHERE model_id = p_price_model_id AND variant = '' AND valid_from <= v_now
-    ORDER BY valid_from DESC LIMIT 1;
+    IF p_unit IS NULL THEN
+        SELECT id, max_input_usd, max_output_usd, input_usd, p_prompt_bound > above_tokens
+        INTO o_price_id, v_in, v_out, v_likely_in, v_long
+        FROM price
+        WHERE model_id = p_price_model_id AND variant = '' AND valid_from <= v_now
+        ORDER BY valid_from DESC LIMIT 1;
+    ELSE
+        SELECT id, unit_usd * 1000, 0, IF(unit = p_unit, unit_usd * 1000, NULL), FALSE
+        INTO o_price_id, v_in, v_out, v_likely_in, v_long
+        FROM price
+        WHERE model_id = p_price_model_id AND variant = p_variant AND valid_from <= v_now
+        ORDER BY valid_from DESC LIMIT 1;
+    END IF;
     IF v_likely_in IS NULL THEN
         SET o_outcome = 'no_price';
         LEAVE decide;
@@ -259,7 +272,7 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    CALL ledger_authorize_inner(p_request_id, p_key_hash, p_model_id, p_price_model_id, p_prompt_bound,
+    CALL ledger_authorize_inner(p_request_id, p_key_hash, p_model_id, p_price_model_id, NULL, NULL, p_prompt_bound,
         p_prompt_likely, p_output_limit, p_output_max, p_choices, p_ttl_s,
         v_outcome, v_scope, v_key_id, v_account_id, v_hold_usd, v_output_limit, v_limit_usd, v_spent_usd,
         v_held_usd, v_need_usd, v_fit_tokens, v_resets_at, v_markup, v_price_id);

@@ -205,9 +205,9 @@ class World:
         self.stack.stop(keep="AIG_E2E_KEEP" in os.environ)
 
     @contextlib.contextmanager
-    def front(self, kind, own_database=False, env_of_gateway=None, **config):
+    def front(self, kind, own_database=False, env_of_gateway=None, port=None, **config):
         """Another gateway, on the same database and fake upstream."""
-        other = env.Stack(front=kind, builddir=builddir(), upstream=self.stack.upstream, env=env_of_gateway,
+        other = env.Stack(front=kind, builddir=builddir(), upstream=self.stack.upstream, env=env_of_gateway, port=port,
                           database=True if own_database else self.stack.database, config=dict({"log_level": "debug"}, **config))
         if not own_database:
             other.secrets = self.stack.secrets
