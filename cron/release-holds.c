@@ -9,6 +9,7 @@
 #include "cronmain.h"
 #include "store/carry.h"
 #include "store/hook.h"
+#include "store/idempotency_row.h"
 #include "store/ledger.h"
 
 #include <stdio.h>
@@ -85,8 +86,14 @@ static int run(struct cron *cron, struct err *err)
          carry_purge(cron->store, work, cron->deadline_ms, err) != 0 ||
          hook_housekeep(cron->store, work, KEEP_DELIVERED_DAYS, KEEP_DEAD_DAYS, err) != 0))
         code = CRON_FAILED;
+    int64_t deleted = 0;
+    if (code == CRON_OK && !cron->dry_run &&
+        idempotency_row_purge(&deleted, cron->store, work, err) != 0)
+        code = CRON_FAILED;
     if (cron->verbose && !cron->dry_run)
         printf("release-holds: released %zu expired holds\n", sweep.released);
+    if (cron->verbose && deleted > 0)
+        printf("release-holds: deleted %lld expired idempotency keys\n", (long long)deleted);
     arena_free(work);
     return code;
 }
@@ -97,8 +104,8 @@ int main(int argc, char **argv)
         .name = "release-holds",
         .summary =
             "Releases the holds of calls whose process died, deletes old resolved holds, expired\n"
-            "reasoning state and old webhooks, and adds the coming months' partitions of "
-            "usage_log.",
+            "idempotency keys and reasoning state and old webhooks, and adds the coming months'\n"
+            "partitions of usage_log.",
         .exclusive = true,
         .limit_s = LIMIT_S,
         .run = run,

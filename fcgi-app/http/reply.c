@@ -61,17 +61,22 @@ void reply_error_body(struct buf *out, const struct err *e)
     buf_append_str(out, "}}");
 }
 
-void reply_error(struct exchange *x, const struct err *e, const char *allow)
+void reply_error_headers(struct exchange *x, const struct err *e, const char *allow)
 {
-    struct buf out;
-
-    exchange_clear_headers(x);
     if (e->retry_after_s > 0)
         exchange_header(x, "Retry-After", "%d", e->retry_after_s);
     if (e->status == 401)
         exchange_header(x, "WWW-Authenticate", "Bearer");
     if (allow != NULL)
         exchange_header(x, "Allow", "%s", allow);
+}
+
+void reply_error(struct exchange *x, const struct err *e, const char *allow)
+{
+    struct buf out;
+
+    exchange_clear_headers(x);
+    reply_error_headers(x, e, allow);
     buf_init(&out, 16 * 1024);
     reply_error_body(&out, e);
     buf_append_char(&out, '\n');

@@ -3,7 +3,9 @@
 
 import email.utils
 import secrets
+import socket
 import subprocess
+import threading
 
 import pytest
 from sink import Sink, make_certificate
@@ -99,6 +101,7 @@ def test_starttls_and_a_password(office, certificate):
         assert mail.tls and mail.user == "ann"
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # the server does not count TLS from the start
 def test_tls_from_the_start(office, certificate):
     with Sink("smtps", ("ann", "password"), certificate) as sink:
         row = office.write()
@@ -143,6 +146,24 @@ def test_the_server_is_away(office):
     rows = [office.write() for _ in range(3)]
     put_off(office, rows[0], f"smtp://127.0.0.1:{port}")
     assert [office.row(r)["attempts"] for r in rows] == [1, 0, 0], "the others need not be tried"
+
+
+def test_the_server_breaks_off(office):
+    """Before its greeting, and after it."""
+    for greeting in (b"", b"220 hello\r\n", b"220 hello\r\n250 x\r\n250 x\r\n"):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            def serve(server=server, greeting=greeting):
+                peer, _ = server.accept()
+                with peer:
+                    peer.sendall(greeting)
+            thread = threading.Thread(target=serve, daemon=True)
+            thread.start()
+            row = office.write()
+            office.run(f"smtp://127.0.0.1:{server.getsockname()[1]}")
+            thread.join()
+            row = office.row(row)
+            assert row["state"] == "pending" and row["attempts"] == 1 and row["last_error"], row
+            office.db.rows("UPDATE outbox_mail SET state = 'dead', body = NULL WHERE id = %s", row["id"])
 
 
 def test_one_bad_recipient_does_not_keep_the_others(office):
