@@ -14,7 +14,7 @@ struct lane {
     unsigned waiting;
     unsigned running;
     int64_t paused_until_ms;
-    bool listed;       /* as busy, the last time */
+    bool was_full;     /* and has not been told to have room since */
     struct lane *next; /* in its bucket */
 };
 
@@ -106,28 +106,29 @@ static unsigned room_in(const struct lane *lane)
     return most > held ? most - held : 0;
 }
 
+static bool is_full(const struct lane *lane)
+{
+    return room_in(lane) < most_in(lane) / 2;
+}
+
 bool lanes_enter(struct lanes *l, int64_t host, int64_t account, int64_t now_ms)
 {
     if (l->count > LANES_KEPT_MAX)
         sweep(l, false, now_ms);
     struct lane *of_host = find_or_make(l, true, host);
     struct lane *of_account = find_or_make(l, false, account);
-    if (room_in(of_host) == 0 || room_in(of_account) == 0)
-        return false;
-    of_host->waiting++;
-    of_account->waiting++;
-    return true;
-}
-
-static bool is_full(const struct lane *lane)
-{
-    return room_in(lane) < most_in(lane) / 2;
+    bool enters = room_in(of_host) > 0 && room_in(of_account) > 0;
+    of_host->waiting += enters;
+    of_account->waiting += enters;
+    of_host->was_full = of_host->was_full || is_full(of_host);
+    of_account->was_full = of_account->was_full || is_full(of_account);
+    return enters;
 }
 
 static void note_room(struct lanes *l, struct lane *lane)
 {
-    if (lane->listed && !is_full(lane)) {
-        lane->listed = false;
+    if (lane->was_full && !is_full(lane)) {
+        lane->was_full = false;
         l->got_room = true;
     }
 }
@@ -196,8 +197,8 @@ void lanes_list_busy(struct buf *hosts, struct buf *accounts, struct lanes *l, i
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct lane *lane = l->buckets[i]; lane != NULL; lane = lane->next) {
             struct buf *list = lane->is_host ? hosts : accounts;
-            lane->listed = is_full(lane);
-            if (lane->listed || lane->paused_until_ms > now_ms)
+            lane->was_full = is_full(lane);
+            if (lane->was_full || lane->paused_until_ms > now_ms)
                 buf_printf(list, "%s%lld", list->len > 0 ? "," : "", (long long)lane->key);
         }
     }

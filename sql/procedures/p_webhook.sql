@@ -52,10 +52,14 @@ BEGIN
         (SELECT GROUP_CONCAT(HEX(s.sealed) ORDER BY s.id DESC) FROM webhook_secret s
             WHERE s.account_id = d.account_id AND (s.expires_at IS NULL OR s.expires_at > p_now)) AS secrets
     FROM JSON_TABLE(p_ids, '$[*]' COLUMNS (id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) j
-        STRAIGHT_JOIN webhook_delivery d ON d.id = j.id;
+        STRAIGHT_JOIN webhook_delivery d FORCE INDEX (PRIMARY) ON d.id = j.id;
 END //
 
--- p_hosts, p_accounts: host_keys and accounts, with commas between, whose rows are left alone for now; '' for none.
+-- p_hosts, p_accounts: host_keys and accounts, with commas between, whose rows are left alone for now; '' for none. First
+-- candidates are read from the index alone and without locks, as there may be very many rows to pass over; then they are
+-- locked by their primary key, as everybody else does it (locking them in the order of the other index would wait for
+-- rows that somebody holds by their key, and deadlock with him). Some may be taken by others meanwhile.
+-- FORCE INDEX (PRIMARY), here and below: a small table would rather be scanned, which locks all of it.
 CREATE OR REPLACE PROCEDURE webhook_claim(
     IN p_limit INT UNSIGNED,
     IN p_lease_s INT UNSIGNED,
@@ -69,7 +73,7 @@ BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_claim CHAR(16) CHARACTER SET ascii COLLATE ascii_bin DEFAULT LOWER(HEX(RANDOM_BYTES(8)));
     DECLARE v_ids LONGTEXT CHARACTER SET utf8mb4;
-    DECLARE v_some INT UNSIGNED;
+    DECLARE v_some INT UNSIGNED DEFAULT 4 * p_limit;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -78,27 +82,17 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    IF p_hosts = '' AND p_accounts = '' THEN
-        SELECT JSON_ARRAYAGG(q.id) INTO v_ids FROM (
-            SELECT d.id FROM webhook_delivery d FORCE INDEX (state_due_id)
-            WHERE d.state = 'pending' AND d.due <= v_now
-            ORDER BY d.due, d.id LIMIT p_limit FOR UPDATE SKIP LOCKED) q;
-    ELSE
-        -- There may be very many rows to pass over: without locks, and from the index alone. Of what comes next some
-        -- may be locked by others who claim at this moment.
-        SET v_some = 4 * p_limit;
-        SELECT JSON_ARRAYAGG(q.id) INTO v_ids FROM (
-            SELECT d.id FROM (
-                SELECT e.id FROM webhook_delivery e FORCE INDEX (state_due_id)
-                WHERE e.state = 'pending' AND e.due <= v_now
-                    AND NOT FIND_IN_SET(e.host_key, p_hosts) AND NOT FIND_IN_SET(e.account_id, p_accounts)
-                ORDER BY e.due, e.id LIMIT v_some) c
-                STRAIGHT_JOIN webhook_delivery d ON d.id = c.id
-            WHERE d.state = 'pending' AND d.due <= v_now LIMIT p_limit FOR UPDATE SKIP LOCKED) q;
-    END IF;
+    SELECT JSON_ARRAYAGG(q.id) INTO v_ids FROM (
+        SELECT d.id FROM (
+            SELECT e.id FROM webhook_delivery e FORCE INDEX (state_due_id)
+            WHERE e.state = 'pending' AND e.due <= v_now
+                AND NOT FIND_IN_SET(e.host_key, p_hosts) AND NOT FIND_IN_SET(e.account_id, p_accounts)
+            ORDER BY e.due, e.id LIMIT v_some) c
+            STRAIGHT_JOIN webhook_delivery d FORCE INDEX (PRIMARY) ON d.id = c.id
+        WHERE d.state = 'pending' AND d.due <= v_now LIMIT p_limit FOR UPDATE SKIP LOCKED) q;
     IF v_ids IS NOT NULL THEN
         UPDATE JSON_TABLE(v_ids, '$[*]' COLUMNS (id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) j
-            STRAIGHT_JOIN webhook_delivery d ON d.id = j.id
+            STRAIGHT_JOIN webhook_delivery d FORCE INDEX (PRIMARY) ON d.id = j.id
         SET d.claim = v_claim, d.due = v_now + INTERVAL p_lease_s SECOND;
     END IF;
     COMMIT;
@@ -140,7 +134,7 @@ BEGIN
             error VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[4]',
             excerpt VARCHAR(1024) CHARACTER SET utf8mb4 PATH '$[5]',
             delay_ms BIGINT UNSIGNED PATH '$[6]')) r
-        STRAIGHT_JOIN webhook_delivery d ON d.id = r.id
+        STRAIGHT_JOIN webhook_delivery d FORCE INDEX (PRIMARY) ON d.id = r.id
     SET d.claim = NULL,
         d.state = CASE r.outcome WHEN 'delivered' THEN 'delivered' WHEN 'dead' THEN 'dead' ELSE 'pending' END,
         d.due = v_now + INTERVAL IF(r.outcome = 'retry', r.delay_ms, 0) * 1000 MICROSECOND,
