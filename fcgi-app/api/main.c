@@ -13,6 +13,7 @@
 #include "core/auth.h"
 #include "http/reply.h"
 #include "http/worker.h"
+#include "wire/messages_failure.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ struct gateway {
 struct worker {
     struct endpoint ep;
     struct gateway *gateway;
+    const char *path; /* below the mount, of the request under way; NULL: not known yet */
 };
 
 static void *thread_open(void *arg)
@@ -76,6 +78,12 @@ __attribute__((noinline)) static void prefer_key_error(struct worker *w, struct 
         *err = key_err;
 }
 
+static int hash_key(struct worker *w, const struct exchange *x, struct err *err)
+{
+    return auth_any_key_hash(w->ep.key_hash, exchange_param(x, "HTTP_AUTHORIZATION"),
+                             exchange_param(x, "HTTP_X_API_KEY"), err);
+}
+
 static int run_model_call(struct worker *w, struct exchange *x, const struct router_match *match,
                           struct err *err)
 {
@@ -100,12 +108,11 @@ static int dispatch(struct worker *w, struct exchange *x, const struct router_ma
     case ROUTER_PUBLIC:
         break;
     case ROUTER_KEY:
-        if (auth_key_hash(w->ep.key_hash, exchange_param(x, "HTTP_AUTHORIZATION"), err) != 0 ||
-            find_key(w, err) != 0)
+        if (hash_key(w, x, err) != 0 || find_key(w, err) != 0)
             return -1;
         break;
     case ROUTER_MODEL:
-        if (auth_key_hash(w->ep.key_hash, exchange_param(x, "HTTP_AUTHORIZATION"), err) != 0)
+        if (hash_key(w, x, err) != 0)
             return -1;
         return run_model_call(w, x, match, err);
     }
@@ -128,10 +135,25 @@ static int route_request(struct worker *w, struct exchange *x, const char **allo
 
     if (exchange_check_params(x, err) != 0 || exchange_path(&path, x, w->ep.arena, err) != 0)
         return -1;
+    w->path = below_mount(path);
     if (router_find(&match, allow, api_routes, api_route_count, method != NULL ? method : "GET",
-                    below_mount(path), w->ep.arena, err) != 0)
+                    w->path, w->ep.arena, err) != 0)
         return -1;
     return dispatch(w, x, &match, err);
+}
+
+/* In the language of the path's clients. */
+static void answer_error(const struct worker *w, struct exchange *x, const struct err *err,
+                         const char *allow)
+{
+    static const char messages[] = "/v1/messages";
+    size_t len = sizeof messages - 1;
+
+    if (w->path != NULL && strncmp(w->path, messages, len) == 0 &&
+        (w->path[len] == '\0' || w->path[len] == '/'))
+        reply_error_as(x, err, allow, messages_error_body);
+    else
+        reply_error(x, err, allow);
 }
 
 static void handle(void *local, struct exchange *x, struct arena *arena)
@@ -142,13 +164,14 @@ static void handle(void *local, struct exchange *x, struct arena *arena)
 
     err_clear(&err);
     w->ep.arena = arena;
+    w->path = NULL;
     buf_clear(&w->ep.body);
     if (route_request(w, x, &allow, &err) != 0 && err.code != ERR_CLIENT_GONE) {
         if (err.status >= 500)
             log_write(LOG_LEVEL_WARN, exchange_request_id(x), "%d %s: %s", err.status,
                       err_name(err.code), err.detail[0] != '\0' ? err.detail : err.message);
         if (!exchange_began(x))
-            reply_error(x, &err, allow);
+            answer_error(w, x, &err, allow);
     }
     buf_shrink(&w->ep.body, BODY_KEEP);
 }

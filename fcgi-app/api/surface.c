@@ -67,7 +67,10 @@ static int sink_comment(void *arg)
 {
     struct client *client = arg;
 
-    sse_write_comment(&client->out, "keep-alive");
+    if (client->surface->write_keepalive != NULL)
+        client->surface->write_keepalive(&client->out, client->writer);
+    else
+        sse_write_comment(&client->out, "keep-alive");
     return send_out(client);
 }
 
@@ -140,7 +143,12 @@ int surface_serve(struct endpoint *ep, struct exchange *x, const struct surface 
         .kind = KIND_CHAT,
         .arena = ep->arena,
     };
+    if (surface->passed_header != NULL)
+        call.passed_header =
+            surface->passed_header(ep->arena, exchange_param(x, surface->passed_param));
     int rc = relay_run(ep->relay, &call, &client_sink, &client, err);
+    if (rc != 0 && surface->explain != NULL)
+        surface->explain(err, &request);
     buf_fini(&client.out);
     surface->writer_fini(client.writer);
     neutral_request_fini(&request);

@@ -24,7 +24,7 @@ enum {
     HELD_EVENTS_MAX =
         32, /* start-up chunks without content that wait for the first one with some */
     KEEP_BYTES = 64 * 1024, /* memory that an idle worker keeps of its buffers */
-    HEADERS_MAX = 4,
+    HEADERS_MAX = 5,
     RETRY_BASE_MS = 50, /* to 100 ms */
     /* The first byte of a plain answer comes when all of it has been thought out; the SDKs wait for
        ten minutes. */
@@ -105,6 +105,11 @@ void relay_free(struct relay *r)
     buf_fini(&r->request);
     buf_fini(&r->answer);
     mem_free(r);
+}
+
+struct transfer *relay_transfer(struct relay *r)
+{
+    return r->transfer;
 }
 
 /* The end of the money side. */
@@ -364,6 +369,8 @@ static void call_upstream(struct run *run)
     headers[n++] = key_header(run);
     if (run->route->format->extra_header != NULL)
         headers[n++] = run->route->format->extra_header;
+    if (run->call->passed_header != NULL && format_passes(run->route->format, run->call->request))
+        headers[n++] = run->call->passed_header;
     struct transfer_request request = {
         .url = upstream_url(run),
         .headers = headers,
@@ -552,12 +559,15 @@ static int extend(struct run *run)
 }
 
 /* The client's own limit goes to the provider of its choice as it is: one above the model's maximum
- * is the provider's to refuse. */
+ * is the provider's to refuse, unless the client's language means no more by it than a ceiling and
+ * the provider speaks another. */
 static int64_t output_limit(const struct run *run)
 {
     const struct neutral_request *request = run->call->request;
 
-    if (request->output_limit > 0 && run->head.hedged_from == NULL)
+    bool as_it_is = !request->limit_is_ceiling || format_passes(run->route->format, request);
+
+    if (request->output_limit > 0 && run->head.hedged_from == NULL && as_it_is)
         return request->output_limit;
     return run->hold.output_limit;
 }

@@ -48,9 +48,13 @@ struct relay_sink {
 };
 
 struct relay;
+struct transfer;
 
 struct relay *relay_new(struct app *app) AIG_MUST_USE;
 void relay_free(struct relay *r);
+
+/* For other calls that the worker makes between two of the relay's. */
+struct transfer *relay_transfer(struct relay *r);
 
 struct relay_call {
     const char *request_id;
@@ -60,6 +64,8 @@ struct relay_call {
     /* Takes the request apart (request->content) for a provider of another format than the
      * client's. */
     int (*read_content)(struct neutral_request *request, struct arena *arena, struct err *err);
+    const char *passed_header; /* a header line for a provider that speaks the client's language;
+                                  NULL: none */
     enum catalog_kind kind;
     struct arena *arena;
 };
