@@ -530,7 +530,10 @@ static int authorize(struct run *run, struct err *err)
 
     if (ledger_authorize(&run->hold, &run->relay->app->store, run->call->arena, &want, err) != 0)
         return -1;
-    if (want.output_limit == 0 && run->hold.output_limit < run->model->max_output_tokens)
+    bool lowered = want.output_limit == 0 ? run->hold.output_limit < run->model->max_output_tokens
+                                          : run->call->request->limit_is_ceiling &&
+                                                run->hold.output_limit < want.output_limit;
+    if (lowered)
         run->head.output_limit = run->hold.output_limit;
     return 0;
 }
@@ -559,15 +562,12 @@ static int extend(struct run *run)
 }
 
 /* The client's own limit goes to the provider of its choice as it is: one above the model's maximum
- * is the provider's to refuse, unless the client's language means no more by it than a ceiling and
- * the provider speaks another. */
+ * is the provider's to refuse, unless the client's language means no more by it than a ceiling. */
 static int64_t output_limit(const struct run *run)
 {
     const struct neutral_request *request = run->call->request;
 
-    bool as_it_is = !request->limit_is_ceiling || format_passes(run->route->format, request);
-
-    if (request->output_limit > 0 && run->head.hedged_from == NULL && as_it_is)
+    if (request->output_limit > 0 && run->head.hedged_from == NULL && !request->limit_is_ceiling)
         return request->output_limit;
     return run->hold.output_limit;
 }

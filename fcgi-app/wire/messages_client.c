@@ -18,8 +18,8 @@ static int refuse(struct err *err, const char *field, const char *what)
 
 /* Fields that have another model, place or service take part. */
 static const char *const dear_fields[] = {
-    "container", "mcp_servers",  "fallbacks",       "fallback_credit_token", "compaction",
-    "thread",    "workspace_id", "user_profile_id", "inference_geo",
+    "billing_policy", "container", "mcp_servers",  "fallbacks",       "fallback_credit_token",
+    "compaction",     "thread",    "workspace_id", "user_profile_id", "inference_geo",
 };
 
 static bool is_empty(struct json_object *v)
@@ -249,14 +249,17 @@ static const char *const betas[] = {
     "fine-grained-tool-streaming",
     "interleaved-thinking",
     "max-effort",
+    "mid-conversation-output-config",
     "model-context-window-exceeded",
-    "output-128k",
     "pdfs",
     "prompt-caching",
     "prompt-caching-scope",
     "redact-thinking",
     "structured-outputs",
     "task-budgets",
+    "thinking-binding-controls",
+    "thinking-display-updates",
+    "thinking-token-count",
     "token-counting",
     "token-efficient-tools",
     "tool-examples",

@@ -84,6 +84,17 @@ static const char *type_of(const struct err *e)
     return e->status >= 500 ? "api_error" : "invalid_request_error";
 }
 
+static struct json_object *thread_details(void)
+{
+    struct json_object *details = json_object_new_object();
+    struct json_object *unsupported = json_object_new_array();
+
+    json_object_array_add(unsupported, json_object_new_string("thread"));
+    jsonx_set_str(details, "error_code", "thread_unsupported_request");
+    jsonx_set(details, "unsupported", unsupported);
+    return details;
+}
+
 void messages_error_body(struct buf *out, const struct err *e, const char *request_id)
 {
     struct json_object *doc = json_object_new_object();
@@ -95,6 +106,8 @@ void messages_error_body(struct buf *out, const struct err *e, const char *reque
         jsonx_set_str(error, "code", e->code_text);
     if (e->param[0] != '\0')
         jsonx_set_str(error, "param", e->param);
+    if (e->code == ERR_UNSUPPORTED_VALUE && strcmp(e->param, "thread") == 0)
+        jsonx_set(error, "details", thread_details());
     jsonx_set_str(doc, "type", "error");
     jsonx_set(doc, "error", error);
     jsonx_set_str(doc, "request_id", request_id);

@@ -14,7 +14,8 @@
 int messages_hidden_failure(struct err *err, struct json_object *error);
 
 /* Appends {"type":"error","error":{...},"request_id":...} for a client: the type that Anthropic has
- * for the status, and as extensions the gateway's own code and param. */
+ * for the status, and as extensions the gateway's own code and param. A refused `thread` has the
+ * details by which the SDKs go on with the whole conversation in each request. */
 void messages_error_body(struct buf *out, const struct err *e, const char *request_id);
 
 /* As in struct format. */

@@ -154,7 +154,12 @@ class TestTranslated:
         word = new_word()
         answer = post(account.api, word, model="gpt-4o", max_tokens=64000)
         assert text_of(answer).endswith(word)
-        assert self.upstream(account, word)["max_completion_tokens"] == 16384
+        assert self.upstream(account, word)["max_completion_tokens"] == 16384 and answer.headers["x-aig-output-limit"] == "16384"
+        word = new_word()
+        assert post(account.api, word, model="claude-haiku-4-5", max_tokens=64000).status == 200
+        assert self.upstream(account, word)["max_tokens"] == 64000
+        word = new_word()
+        assert post(account.api, word, model="claude-haiku-4-5", max_tokens=200000).headers["x-aig-output-limit"] == "64000"
 
     def test_length(self, account, route):
         answer = post(account.api, script(new_word(), {"words": 300}), model=route, max_tokens=20)
