@@ -99,35 +99,36 @@ static int read_image(const struct reading *r, struct neutral_message *m, struct
     return read_source(r, part, jsonx_object(block, "source"), NULL);
 }
 
-/* The texts of a list of blocks, one under the other. */
-static void join_texts(struct buf *out, struct json_object *content)
+static void join(struct buf *out, struct span text)
 {
+    if (out->len > 0 && text.len > 0)
+        buf_append_char(out, '\n');
+    buf_append(out, text.ptr, text.len);
+}
+
+/* A text, or those of a list of blocks, one under the other. */
+static void join_texts(struct buf *out, struct json_object *owner, const char *key)
+{
+    struct json_object *content = jsonx_get(owner, key);
     size_t count =
         json_object_is_type(content, json_type_array) ? json_object_array_length(content) : 0;
 
-    if (json_object_is_type(content, json_type_string))
-        buf_append_str(out, json_object_get_string(content));
-    for (size_t i = 0; i < count; i++) {
-        struct span text = span_member(json_object_array_get_idx(content, i), "text");
-        if (out->len > 0 && text.len > 0)
-            buf_append_char(out, '\n');
-        buf_append(out, text.ptr, text.len);
-    }
+    join(out, span_member(owner, key));
+    for (size_t i = 0; i < count; i++)
+        join(out, span_member(json_object_array_get_idx(content, i), "text"));
 }
 
 /* What is a text with a title is shown as one. */
 static int add_titled(const struct reading *r, struct neutral_message *m, struct json_object *block,
-                      struct json_object *content)
+                      struct json_object *owner, const char *key)
 {
-    const char *const heads[] = {jsonx_str(block, "title", ""), jsonx_str(block, "context", "")};
     struct buf text;
     int rc = 0;
 
     buf_init(&text, TEXT_MAX);
-    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-        if (heads[i][0] != '\0')
-            buf_printf(&text, "%s%s", text.len > 0 ? "\n" : "", heads[i]);
-    join_texts(&text, content);
+    join(&text, span_member(block, "title"));
+    join(&text, span_member(block, "context"));
+    join_texts(&text, owner, key);
     if (buf_failed(&text)) {
         rc = bad(r, "", "is too large.");
     } else {
@@ -146,9 +147,9 @@ static int read_document(const struct reading *r, struct neutral_message *m,
     const char *type = jsonx_str(source, "type", "");
 
     if (strcmp(type, "text") == 0)
-        return add_titled(r, m, block, jsonx_get(source, "data"));
+        return add_titled(r, m, block, source, "data");
     if (strcmp(type, "content") == 0)
-        return add_titled(r, m, block, jsonx_get(source, "content"));
+        return add_titled(r, m, block, source, "content");
     struct neutral_part *part = add_part(m, PART_FILE);
     part->name = jsonx_str(block, "title", NULL);
     part->cache_control = jsonx_object(block, "cache_control");
@@ -158,7 +159,7 @@ static int read_document(const struct reading *r, struct neutral_message *m,
 static int read_search_result(const struct reading *r, struct neutral_message *m,
                               struct json_object *block)
 {
-    return add_titled(r, m, block, jsonx_get(block, "content"));
+    return add_titled(r, m, block, block, "content");
 }
 
 static const struct {
