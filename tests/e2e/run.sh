@@ -35,7 +35,7 @@ fi
 if [ -z "${AIG_SDK_DIR:-}" ]; then
     AIG_SDK_DIR=$(sh "$here/../env/node.sh" "$work") || AIG_SDK_DIR=
 else
-    cp "$here/../sdk/openai_node.mjs" "$AIG_SDK_DIR/"
+    cp "$here/../sdk/"*.mjs "$AIG_SDK_DIR/"
 fi
 export AIG_SDK_DIR
 [ -n "$AIG_SDK_DIR" ] || [ -z "${CI:-}" ] || missing "the JavaScript packages cannot be installed"
