@@ -269,6 +269,7 @@ const struct format completions_format = {
     .auth = FORMAT_AUTH_BEARER,
     .path = "/v1/chat/completions",
     .language = LANGUAGE_COMPLETIONS,
+    .wants_file_bytes = true,
     .write_request = write_request,
     .state_size = sizeof(struct completions_events),
     .read_answer = read_answer,

@@ -5,6 +5,7 @@
 
 #include "base/secret.h"
 #include "wire/messages_said.h"
+#include "wire/strict_schema.h"
 
 #include <string.h>
 
@@ -159,6 +160,9 @@ static int read_output(const struct reading *r)
     c->schema = jsonx_object(format, "schema");
     if (strcmp(jsonx_str(format, "type", ""), "json_schema") != 0 || c->schema == NULL)
         return bad(r, "output_config.format", "must be of type 'json_schema' with a 'schema'.");
+    /* Anthropic holds its answers to every schema; others are told to where they can. */
+    if (strict_schema_fits(c->schema))
+        c->schema_strict = 1;
     return 0;
 }
 

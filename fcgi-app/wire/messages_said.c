@@ -81,8 +81,8 @@ static int read_source(const struct reading *r, struct neutral_part *part,
         part->media_type = jsonx_str(source, "media_type", media_type);
     } else if (strcmp(type, "url") == 0) {
         part->url = span_member(source, "url");
-        if (part->url.len < 9 || strncmp(part->url.ptr, "https://", 8) != 0)
-            return bad(r, ".source.url", "must be an https: URL.");
+        if (strncmp(part->url.ptr, "https://", 8) != 0 && strncmp(part->url.ptr, "http://", 7) != 0)
+            return bad(r, ".source.url", "must be an http(s) URL.");
     } else {
         return bad(r, ".source.type", "must be 'base64' or 'url'.");
     }

@@ -51,7 +51,10 @@ static int send(struct buf *out, const char *provider, const char *text, struct 
     "\\\"a\\\":1}\"}}"
 #define RESULT(id, more) "{\"type\":\"tool_result\",\"tool_use_id\":\"" id "\"" more "}"
 #define TOOL(id, text)   "{\"role\":\"tool\",\"tool_call_id\":\"" id "\",\"content\":\"" text "\"}"
-#define FN               "{\"name\":\"f\",\"input_schema\":{\"type\":\"object\"}}"
+#define CLOSED                                                                                     \
+    "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},\"required\":[\"a\"],"      \
+    "\"additionalProperties\":false}"
+#define FN "{\"name\":\"f\",\"input_schema\":{\"type\":\"object\"}}"
 #define SENT_FN                                                                                    \
     "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":"     \
     "\"object\"}}}]"
@@ -139,6 +142,9 @@ static const struct {
              "\"string\"}}}"),
      SENT(HI, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\","
               "\"schema\":{\"type\":\"string\"}}}")},
+    {ASK(HI, ",\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":" CLOSED "}}"),
+     SENT(HI, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\","
+              "\"schema\":" CLOSED ",\"strict\":true}}")},
     {ASK(HI, ",\"output_format\":{\"type\":\"json_schema\",\"schema\":{}}"),
      SENT(HI, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\","
               "\"schema\":{}}}")},
@@ -194,7 +200,7 @@ static const struct {
     {ASK(USER("[{\"type\":\"image\"}]"), ""), "messages[0].content[0].source.type"},
     {ASK(USER("[{\"type\":\"image\",\"source\":{\"type\":\"base64\"}}]"), ""),
      "messages[0].content[0].source.data"},
-    {ASK(USER("[{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"http://x/y\"}}]"), ""),
+    {ASK(USER("[{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"ftp://x/y\"}}]"), ""),
      "messages[0].content[0].source.url"},
     {ASK(USER("[{\"type\":\"tool_result\"}]"), ""), "messages[0].content[0].tool_use_id"},
     {ASK(HI "," BOT("[{\"type\":\"tool_use\",\"id\":\"x\"}]"), ""), "messages[1].content[0]"},
