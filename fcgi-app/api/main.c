@@ -4,13 +4,13 @@
  */
 #include "base/base.h"
 
+#include "api/access.h"
 #include "api/endpoint.h"
 #include "api/routes.h"
 #include "api/supervise.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/timing.h"
-#include "core/auth.h"
 #include "http/reply.h"
 #include "http/worker.h"
 #include "wire/messages_failure.h"
@@ -35,7 +35,6 @@ struct gateway {
 struct worker {
     struct endpoint ep;
     struct gateway *gateway;
-    const char *path; /* below the mount, of the request under way; NULL: not known yet */
 };
 
 static void *thread_open(void *arg)
@@ -59,11 +58,6 @@ static void thread_close(void *local)
     mem_free(w);
 }
 
-static int find_key(struct worker *w, struct err *err)
-{
-    return apikey_find(&w->ep.principal, &w->gateway->app.store, w->ep.arena, w->ep.key_hash, err);
-}
-
 /* The ledger checks the key of a model call in its one step. Where a call fails before that, a bad
  * key is still what the client is told first. A function of its own: its error must not lie on the
  * stack of every call. */
@@ -73,15 +67,9 @@ __attribute__((noinline)) static void prefer_key_error(struct worker *w, struct 
                 err->status == 415 || err->status == 501;
     struct err key_err;
 
-    if (ours && err->code != ERR_UPSTREAM_STATUS && find_key(w, &key_err) != 0 &&
+    if (ours && err->code != ERR_UPSTREAM_STATUS && access_find_key(&w->ep, &key_err) != 0 &&
         key_err.status == 401)
         *err = key_err;
-}
-
-static int hash_key(struct worker *w, const struct exchange *x, struct err *err)
-{
-    return auth_any_key_hash(w->ep.key_hash, exchange_param(x, "HTTP_AUTHORIZATION"),
-                             exchange_param(x, "HTTP_X_API_KEY"), err);
 }
 
 static int run_model_call(struct worker *w, struct exchange *x, const struct router_match *match,
@@ -104,18 +92,10 @@ static int run_model_call(struct worker *w, struct exchange *x, const struct rou
 static int dispatch(struct worker *w, struct exchange *x, const struct router_match *match,
                     struct err *err)
 {
-    switch (match->route->scope) {
-    case ROUTER_PUBLIC:
-        break;
-    case ROUTER_KEY:
-        if (hash_key(w, x, err) != 0 || find_key(w, err) != 0)
-            return -1;
-        break;
-    case ROUTER_MODEL:
-        if (hash_key(w, x, err) != 0)
-            return -1;
+    if (access_check(&w->ep, x, match->route->scope, err) != 0)
+        return -1;
+    if (match->route->scope == ROUTER_MODEL)
         return run_model_call(w, x, match, err);
-    }
     return match->route->handler(&w->ep, x, match, err);
 }
 
@@ -127,6 +107,16 @@ static const char *below_mount(const char *path)
     return v1 != NULL ? v1 : path;
 }
 
+/* In the language of the path's clients. */
+static reply_error_body_fn *error_body_of(const char *path)
+{
+    static const char messages[] = "/v1/messages";
+    size_t len = sizeof messages - 1;
+    bool anthropic = strncmp(path, messages, len) == 0 && (path[len] == '\0' || path[len] == '/');
+
+    return anthropic ? messages_error_body : NULL;
+}
+
 static int route_request(struct worker *w, struct exchange *x, const char **allow, struct err *err)
 {
     const char *method = exchange_param(x, "REQUEST_METHOD");
@@ -135,25 +125,13 @@ static int route_request(struct worker *w, struct exchange *x, const char **allo
 
     if (exchange_check_params(x, err) != 0 || exchange_path(&path, x, w->ep.arena, err) != 0)
         return -1;
-    w->path = below_mount(path);
+    const char *below = below_mount(path);
+    w->ep.error_body = error_body_of(below);
     if (router_find(&match, allow, api_routes, api_route_count, method != NULL ? method : "GET",
-                    w->path, w->ep.arena, err) != 0)
+                    below, w->ep.arena, err) != 0)
         return -1;
+    w->ep.path = match.route->path;
     return dispatch(w, x, &match, err);
-}
-
-/* In the language of the path's clients. */
-static void answer_error(const struct worker *w, struct exchange *x, const struct err *err,
-                         const char *allow)
-{
-    static const char messages[] = "/v1/messages";
-    size_t len = sizeof messages - 1;
-
-    if (w->path != NULL && strncmp(w->path, messages, len) == 0 &&
-        (w->path[len] == '\0' || w->path[len] == '/'))
-        reply_error_as(x, err, allow, messages_error_body);
-    else
-        reply_error(x, err, allow);
 }
 
 static void handle(void *local, struct exchange *x, struct arena *arena)
@@ -164,14 +142,14 @@ static void handle(void *local, struct exchange *x, struct arena *arena)
 
     err_clear(&err);
     w->ep.arena = arena;
-    w->path = NULL;
+    w->ep.error_body = NULL;
     buf_clear(&w->ep.body);
     if (route_request(w, x, &allow, &err) != 0 && err.code != ERR_CLIENT_GONE) {
         if (err.status >= 500)
             log_write(LOG_LEVEL_WARN, exchange_request_id(x), "%d %s: %s", err.status,
                       err_name(err.code), err.detail[0] != '\0' ? err.detail : err.message);
         if (!exchange_began(x))
-            answer_error(w, x, &err, allow);
+            reply_error_as(x, &err, allow, w->ep.error_body);
     }
     buf_shrink(&w->ep.body, BODY_KEEP);
 }

@@ -53,7 +53,7 @@ struct transfer;
 struct relay *relay_new(struct app *app) AIG_MUST_USE;
 void relay_free(struct relay *r);
 
-/* For other calls that the worker makes between two of the relay's. */
+/* Its connections, for other kinds of calls by the same thread. */
 struct transfer *relay_transfer(struct relay *r);
 
 struct relay_call {

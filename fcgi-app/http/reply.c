@@ -36,6 +36,13 @@ int reply_json(struct exchange *x, int status, struct json_object *body)
     return rc;
 }
 
+int reply_empty(struct exchange *x, int status)
+{
+    reply_common_headers(x);
+    exchange_begin(x, status);
+    return exchange_flush(x);
+}
+
 static void member(struct buf *out, const char *name, const char *value)
 {
     buf_append_str(out, name);
@@ -63,7 +70,7 @@ static void openai_body(struct buf *out, const struct err *e, const char *reques
 
 void reply_error(struct exchange *x, const struct err *e, const char *allow)
 {
-    reply_error_as(x, e, allow, openai_body);
+    reply_error_as(x, e, allow, NULL);
 }
 
 void reply_error_as(struct exchange *x, const struct err *e, const char *allow,
@@ -79,7 +86,7 @@ void reply_error_as(struct exchange *x, const struct err *e, const char *allow,
     if (allow != NULL)
         exchange_header(x, "Allow", "%s", allow);
     buf_init(&out, 16 * 1024);
-    body(&out, e, exchange_request_id(x));
+    (body != NULL ? body : openai_body)(&out, e, exchange_request_id(x));
     buf_append_char(&out, '\n');
     (void)reply_body(x, e->status, &out);
     buf_fini(&out);

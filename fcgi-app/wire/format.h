@@ -34,6 +34,7 @@ struct format {
     const char *path;         /* after the base URL; "{model}" stands for the upstream model */
     const char *stream_path;  /* for a stream; NULL: the same */
     enum language language; /* a request in the same one passes through, else its content is read */
+    bool wants_reasoning;   /* reasoning state of earlier turns is to be sent back to it */
     bool wants_bytes;       /* takes no URLs of images and files: core/images fetches them */
     bool wants_file_bytes;  /* takes URLs of images, but none of files */
 

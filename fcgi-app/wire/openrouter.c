@@ -162,6 +162,7 @@ const struct format openrouter_format = {
     .auth = FORMAT_AUTH_BEARER,
     .path = "/v1/chat/completions",
     .language = LANGUAGE_COMPLETIONS,
+    .wants_reasoning = true,
     .write_request = write_request,
     .state_size = sizeof(struct completions_events),
     .read_answer = read_answer,
