@@ -13,10 +13,15 @@ int access_find_key(struct endpoint *ep, struct err *err)
     return apikey_find(&ep->principal, &ep->app->store, ep->arena, ep->key_hash, err);
 }
 
+static int hash_key(struct endpoint *ep, const struct exchange *x, struct err *err)
+{
+    return auth_any_key_hash(ep->key_hash, exchange_param(x, "HTTP_AUTHORIZATION"),
+                             exchange_param(x, "HTTP_X_API_KEY"), err);
+}
+
 static int check_key(struct endpoint *ep, struct exchange *x, struct err *err)
 {
-    if (auth_key_hash(ep->key_hash, exchange_param(x, "HTTP_AUTHORIZATION"), err) != 0 ||
-        access_find_key(ep, err) != 0)
+    if (hash_key(ep, x, err) != 0 || access_find_key(ep, err) != 0)
         return -1;
     ep->account_id = ep->principal.owner_id;
     return 0;
@@ -50,13 +55,19 @@ static int check_session(struct endpoint *ep, struct exchange *x, struct err *er
     return 0;
 }
 
+static bool sends(const struct exchange *x, const char *param)
+{
+    const char *value = exchange_param(x, param);
+
+    return value != NULL && value[0] != '\0';
+}
+
 /* A key counts where both are there: whoever sends one means it. */
 static int check_account(struct endpoint *ep, struct exchange *x, struct err *err)
 {
-    const char *authorization = exchange_param(x, "HTTP_AUTHORIZATION");
-    const char *cookies = exchange_param(x, "HTTP_COOKIE");
+    bool by_key = sends(x, "HTTP_AUTHORIZATION") || sends(x, "HTTP_X_API_KEY");
 
-    if ((authorization == NULL || authorization[0] == '\0') && cookie_present(cookies))
+    if (!by_key && cookie_present(exchange_param(x, "HTTP_COOKIE")))
         return check_session(ep, x, err);
     return check_key(ep, x, err);
 }
@@ -76,7 +87,7 @@ int access_check(struct endpoint *ep, struct exchange *x, enum router_scope scop
     case ROUTER_ACCOUNT:
         return check_account(ep, x, err);
     case ROUTER_MODEL:
-        return auth_key_hash(ep->key_hash, exchange_param(x, "HTTP_AUTHORIZATION"), err);
+        return hash_key(ep, x, err);
     }
     return err_set(err, ERR_INTERNAL, NULL, "This path is not open to anybody.");
 }

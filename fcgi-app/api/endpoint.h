@@ -13,6 +13,7 @@
 #include "core/app.h"
 #include "core/relay.h"
 #include "http/fcgi.h"
+#include "http/reply.h"
 #include "http/router.h"
 #include "store/apikey.h"
 #include "store/session.h"
@@ -28,7 +29,8 @@ struct endpoint {
     struct relay *relay;
     struct arena *arena;
     struct buf body;
-    const char *path;                           /* of the route: "/v1/chat/completions" */
+    const char *path;                /* of the route: "/v1/chat/completions" */
+    reply_error_body_fn *error_body; /* how its clients are told of an error; NULL: as OpenAI's */
     unsigned char key_hash[SECRET_SHA256_SIZE]; /* ROUTER_KEY and ROUTER_MODEL */
     struct apikey_principal principal; /* ROUTER_KEY and ROUTER_ACCOUNT; in a session key_id is 0,
                                           account_id that of the session */
@@ -41,6 +43,10 @@ struct endpoint {
 
 /* router_fn; context is a struct endpoint. */
 int ep_chat(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_messages(void *context, struct exchange *x, const struct router_match *match,
+                struct err *err);
+int ep_count_tokens(void *context, struct exchange *x, const struct router_match *match,
+                    struct err *err);
 int ep_embeddings(void *context, struct exchange *x, const struct router_match *match,
                   struct err *err);
 int ep_models(void *context, struct exchange *x, const struct router_match *match, struct err *err);
@@ -136,8 +142,8 @@ int ep_retired(void *context, struct exchange *x, const struct router_match *mat
 /* Is this one of kie.ai's paths, whose errors have kie.ai's `code` and `msg` beside OpenAI's error?
  */
 bool ep_job_owns(const struct router_match *match);
-/* As reply_error, in that form. */
-void ep_job_error(struct exchange *x, const struct err *e, const char *allow);
+/* reply_error_body_fn, in that form. */
+void ep_job_error_body(struct buf *out, const struct err *e, const char *request_id);
 
 /* Has `fn` called after the answer, with the request's arena still there. Once a request; the
  * answer must have been written. */

@@ -117,7 +117,7 @@ static int run_creation(void *arg, struct err *err)
     if (media_make(made, c->ep->app, c->ep->arena, &c->order, err) != 0) {
         if (err->status >= 500)
             return -1;
-        ep_job_error(c->x, err, NULL);
+        reply_error_as(c->x, err, NULL, ep_job_error_body);
         return 0;
     }
     answer_made(c->x, made);
@@ -230,15 +230,8 @@ int ep_jobs(void *context, struct exchange *x, const struct router_match *match,
     return 0;
 }
 
-void ep_job_error(struct exchange *x, const struct err *e, const char *allow)
+void ep_job_error_body(struct buf *out, const struct err *e, const char *request_id)
 {
-    struct buf out;
-
-    exchange_clear_headers(x);
-    reply_error_headers(x, e, allow);
-    buf_init(&out, ANSWER_MAX);
-    kie_write_error(&out, e);
-    buf_append_char(&out, '\n');
-    (void)reply_body(x, e->status, &out);
-    buf_fini(&out);
+    (void)request_id;
+    kie_write_error(out, e);
 }

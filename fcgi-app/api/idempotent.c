@@ -12,7 +12,7 @@
 /* Each answer's own. */
 static bool is_common_header(const char *name, size_t len)
 {
-    static const char *const names[] = {"x-request-id", "openai-processing-ms"};
+    static const char *const names[] = {"x-request-id", "request-id", "openai-processing-ms"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strlen(names[i]) == len && strncasecmp(names[i], name, len) == 0)
@@ -58,8 +58,8 @@ static bool is_answer(const struct exchange_tap *tap, int rc)
     return rc == 0 && !tap->spoilt && idempotency_lasting(tap->status);
 }
 
-static int run(struct idempotency *it, struct exchange *x, idempotent_fn *fn, void *arg,
-               struct err *err)
+static int run(struct idempotency *it, const struct endpoint *ep, struct exchange *x,
+               idempotent_fn *fn, void *arg, struct err *err)
 {
     struct exchange_tap tap = {.polled = polled, .arg = it};
 
@@ -68,7 +68,7 @@ static int run(struct idempotency *it, struct exchange *x, idempotent_fn *fn, vo
     exchange_set_tap(x, &tap);
     int rc = fn(arg, err);
     if (rc != 0 && !exchange_began(x) && idempotency_lasting(err->status)) {
-        reply_error(x, err, NULL);
+        reply_error_as(x, err, NULL, ep->error_body);
         rc = 0;
     }
     exchange_set_tap(x, NULL);
@@ -108,5 +108,5 @@ int idempotent_run(struct endpoint *ep, struct exchange *x, idempotent_fn *fn, v
     if (it == NULL)
         return replay(x, ep->arena, &before);
     exchange_adopt_id(x, idempotency_request_id(it));
-    return run(it, x, fn, arg, err);
+    return run(it, ep, x, fn, arg, err);
 }

@@ -13,6 +13,7 @@
 #include "base/timing.h"
 #include "http/reply.h"
 #include "http/worker.h"
+#include "wire/messages_failure.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -119,6 +120,16 @@ static const char *below_mount(const char *path)
     return v1 != NULL ? v1 : path;
 }
 
+/* In the language of the path's clients. */
+static reply_error_body_fn *error_body_of(const char *path)
+{
+    static const char messages[] = "/v1/messages";
+    size_t len = sizeof messages - 1;
+    bool anthropic = strncmp(path, messages, len) == 0 && (path[len] == '\0' || path[len] == '/');
+
+    return anthropic ? messages_error_body : NULL;
+}
+
 static int route_request(struct router_match *match, struct worker *w, struct exchange *x,
                          const char **allow, struct err *err)
 {
@@ -127,10 +138,14 @@ static int route_request(struct router_match *match, struct worker *w, struct ex
 
     if (exchange_check_params(x, err) != 0 || exchange_path(&path, x, w->ep.arena, err) != 0)
         return -1;
+    const char *below = below_mount(path);
+    w->ep.error_body = error_body_of(below);
     if (router_find(match, allow, api_routes, api_route_count, method != NULL ? method : "GET",
-                    below_mount(path), w->ep.arena, err) != 0)
+                    below, w->ep.arena, err) != 0)
         return -1;
     w->ep.path = match->route->path;
+    if (ep_job_owns(match))
+        w->ep.error_body = ep_job_error_body;
     return dispatch(w, x, match, err);
 }
 
@@ -144,15 +159,14 @@ static void handle(void *local, struct exchange *x, struct arena *arena)
     err_clear(&err);
     w->ep.arena = arena;
     w->ep.after = NULL;
+    w->ep.error_body = NULL;
     buf_clear(&w->ep.body);
     if (route_request(&match, w, x, &allow, &err) != 0 && err.code != ERR_CLIENT_GONE) {
         if (err.status >= 500)
             log_write(LOG_LEVEL_WARN, exchange_request_id(x), "%d %s: %s", err.status,
                       err_name(err.code), err.detail[0] != '\0' ? err.detail : err.message);
-        if (!exchange_began(x) && ep_job_owns(&match))
-            ep_job_error(x, &err, allow);
-        else if (!exchange_began(x))
-            reply_error(x, &err, allow);
+        if (!exchange_began(x))
+            reply_error_as(x, &err, allow, w->ep.error_body);
     }
     run_after(w, x);
     buf_shrink(&w->ep.body, BODY_KEEP);

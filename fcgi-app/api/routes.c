@@ -7,6 +7,8 @@
 
 const struct router_route api_routes[] = {
     {"POST", "/v1/chat/completions", ROUTER_MODEL, ep_chat},
+    {"POST", "/v1/messages", ROUTER_MODEL, ep_messages},
+    {"POST", "/v1/messages/count_tokens", ROUTER_MODEL, ep_count_tokens},
     {"GET", "/v1/models", ROUTER_ACCOUNT, ep_models},
     {"GET", "/v1/models/{}", ROUTER_ACCOUNT, ep_model},
     {"POST", "/v1/embeddings", ROUTER_MODEL, ep_embeddings},

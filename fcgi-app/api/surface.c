@@ -68,7 +68,10 @@ static int sink_comment(void *arg)
 {
     struct client *client = arg;
 
-    sse_write_comment(&client->out, "keep-alive");
+    if (client->surface->write_keepalive != NULL)
+        client->surface->write_keepalive(&client->out, client->writer);
+    else
+        sse_write_comment(&client->out, "keep-alive");
     return send_out(client);
 }
 
@@ -147,7 +150,12 @@ static int run_call(void *arg, struct err *err)
         .kind = KIND_CHAT,
         .arena = ep->arena,
     };
+    if (s->surface->passed_header != NULL)
+        call.passed_header =
+            s->surface->passed_header(ep->arena, exchange_param(s->x, s->surface->passed_param));
     int rc = relay_run(ep->relay, &call, &client_sink, &client, err);
+    if (rc != 0 && s->surface->explain != NULL)
+        s->surface->explain(err, &s->request);
     buf_fini(&client.out);
     s->surface->writer_fini(client.writer);
     return rc;

@@ -30,6 +30,17 @@ struct surface {
     /* Appends the event that ends a stream which fails. */
     void (*write_failure)(struct buf *out, void *writer, const struct err *err);
     void (*writer_fini)(void *writer);
+
+    /* Each of these may be NULL. */
+
+    /* Appends what keeps a silent stream alive; else a comment is sent. */
+    void (*write_keepalive)(struct buf *out, void *writer);
+    /* Turns the names of fields in an error into those of this language. */
+    void (*explain)(struct err *err, const struct neutral_request *request);
+    /* The header line for a provider that the request passes to, from the client's own header
+     * (CGI variable passed_param; NULL: there is none). */
+    const char *(*passed_header)(struct arena *arena, const char *value);
+    const char *passed_param;
 };
 
 /* One model call from the request's body to the last byte of the answer; -1 with err when nothing

@@ -19,26 +19,27 @@ struct fetching {
     int64_t deadline_ms;
 };
 
-static bool wants_bytes(const struct route_list *routes)
+/* Some provider that may serve does not take this by its URL. */
+static bool is_wanted(const struct route_list *routes, const struct neutral_part *part)
 {
+    bool file = part->kind == PART_FILE;
+
+    if (part->url.len == 0 || (part->kind != PART_IMAGE && !file))
+        return false;
     for (size_t i = 0; i < routes->count; i++)
-        if (routes->routes[i].format->wants_bytes)
+        if (routes->routes[i].format->wants_bytes ||
+            (file && routes->routes[i].format->wants_file_bytes))
             return true;
     return false;
 }
 
-static bool is_remote(const struct neutral_part *part)
-{
-    return (part->kind == PART_IMAGE || part->kind == PART_FILE) && part->url.len > 0;
-}
-
-static size_t count_remote(const struct neutral_content *content)
+static size_t count_wanted(const struct route_list *routes, const struct neutral_content *content)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < content->message_count; i++)
         for (size_t j = 0; j < content->messages[i].part_count; j++)
-            count += is_remote(&content->messages[i].parts[j]) ? 1 : 0;
+            count += is_wanted(routes, &content->messages[i].parts[j]) ? 1 : 0;
     return count;
 }
 
@@ -84,7 +85,7 @@ static int fetch_all(struct fetching *f, const struct neutral_content *content)
     for (size_t i = 0; i < content->message_count; i++) {
         const struct neutral_message *m = &content->messages[i];
         for (size_t j = 0; j < m->part_count; j++) {
-            if (!is_remote(&m->parts[j]))
+            if (!is_wanted(f->call->routes, &m->parts[j]))
                 continue;
             const char *member =
                 m->parts[j].kind == PART_IMAGE ? "image_url.url" : "file.file_data";
@@ -104,9 +105,9 @@ int images_fetch(const struct images_call *call, const struct neutral_request *r
     struct fetching f = {.call = call, .err = err, .bytes_left = IMAGES_BYTES_MAX};
     struct apikey_principal principal;
 
-    if (content == NULL || !wants_bytes(call->routes))
+    if (content == NULL)
         return 0;
-    size_t count = count_remote(content);
+    size_t count = count_wanted(call->routes, content);
     if (count == 0)
         return 0;
     if (count > IMAGES_COUNT_MAX)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For providers that take bytes only: fetches the images and files that a request names by URL and
- * puts their base64 in the place of the URL. Bounded for the request as a whole, in number, size
- * and time. Blocks the worker.
+ * For providers that take bytes only, of images or just of files: fetches the images and files that
+ * a request names by URL and puts their base64 in the place of the URL. Bounded for the request as
+ * a whole, in number, size and time. Blocks the worker.
  */
 #ifndef AIG_IMAGES_H
 #define AIG_IMAGES_H

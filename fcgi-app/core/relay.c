@@ -91,11 +91,6 @@ struct relay *relay_new(struct app *app)
     return r;
 }
 
-struct transfer *relay_transfer(struct relay *r)
-{
-    return r->transfer;
-}
-
 void relay_free(struct relay *r)
 {
     if (r == NULL)
@@ -105,6 +100,11 @@ void relay_free(struct relay *r)
     buf_fini(&r->request);
     buf_fini(&r->answer);
     mem_free(r);
+}
+
+struct transfer *relay_transfer(struct relay *r)
+{
+    return r->transfer;
 }
 
 /* The end of the money side. */
@@ -343,6 +343,7 @@ static void call_upstream(struct run *run)
         .auth = f->auth,
         .key = run->route->key,
         .extra_header = f->extra_header,
+        .passed_header = format_passes(f, run->call->request) ? run->call->passed_header : NULL,
         .stream = stream,
         .body = buf_span(&run->relay->request),
         .start_ms = run->start_ms,
@@ -492,7 +493,10 @@ static int authorize(struct run *run, struct err *err)
 
     if (ledger_authorize(&run->hold, &run->relay->app->store, run->call->arena, &want, err) != 0)
         return -1;
-    if (want.output_limit == 0 && run->hold.output_limit < run->model->max_output_tokens)
+    bool lowered = want.output_limit == 0 ? run->hold.output_limit < run->model->max_output_tokens
+                                          : run->call->request->limit_is_ceiling &&
+                                                run->hold.output_limit < want.output_limit;
+    if (lowered)
         run->head.output_limit = run->hold.output_limit;
     return 0;
 }
@@ -521,12 +525,12 @@ static int extend(struct run *run)
 }
 
 /* The client's own limit goes to the provider of its choice as it is: one above the model's maximum
- * is the provider's to refuse. */
+ * is the provider's to refuse, unless the client's language means no more by it than a ceiling. */
 static int64_t output_limit(const struct run *run)
 {
     const struct neutral_request *request = run->call->request;
 
-    if (request->output_limit > 0 && run->head.hedged_from == NULL)
+    if (request->output_limit > 0 && run->head.hedged_from == NULL && !request->limit_is_ceiling)
         return request->output_limit;
     return run->hold.output_limit;
 }

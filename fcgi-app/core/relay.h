@@ -26,7 +26,7 @@ struct relay_head {
     const char *hedged_from; /* the provider that failed, or is marked down; NULL: none */
     const char *substituted; /* the model that was asked for, if a successor serves; else NULL */
     int64_t output_limit;    /* tokens a choice, if the hold set a lower limit than the client would
-                                have had; else 0 */
+                                have had or has named as a ceiling; else 0 */
 };
 
 /* Where an answer goes. Each function but `gone` and `watch_fd` answers non-zero when the client is
@@ -64,6 +64,8 @@ struct relay_call {
     /* Takes the request apart (request->content) for a provider of another format than the
      * client's. */
     int (*read_content)(struct neutral_request *request, struct arena *arena, struct err *err);
+    const char *passed_header; /* a header line for a provider that speaks the client's language;
+                                  NULL: none */
     enum catalog_kind kind;
     struct arena *arena;
 };

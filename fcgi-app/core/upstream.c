@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-    HEADERS_MAX = 4,
+    HEADERS_MAX = 5,
     RETRY_BASE_MS = 50, /* to 100 ms */
     /* The first byte of a plain answer comes when all of it has been thought out; the SDKs wait for
        ten minutes. */
@@ -54,6 +54,8 @@ void upstream_run(struct transfer_result *result, struct transfer *t,
     headers[n++] = key_header(call);
     if (call->extra_header != NULL)
         headers[n++] = call->extra_header;
+    if (call->passed_header != NULL)
+        headers[n++] = call->passed_header;
     struct transfer_request request = {
         .url = url_of(call),
         .headers = headers,

@@ -24,7 +24,8 @@ struct upstream_call {
     const char *model; /* the upstream's name of it */
     enum format_auth auth;
     const char *key;
-    const char *extra_header; /* NULL: none */
+    const char *extra_header;  /* NULL: none */
+    const char *passed_header; /* the client's own, a whole line; NULL: none */
     bool stream;
     struct span body;
     int64_t start_ms; /* monotonic: when the client's call began */

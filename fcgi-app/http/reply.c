@@ -11,6 +11,7 @@ enum { REPLY_MAX = 256 * 1024 * 1024 };
 void reply_common_headers(struct exchange *x)
 {
     exchange_header(x, "x-request-id", "%s", exchange_request_id(x));
+    exchange_header(x, "request-id", "%s", exchange_request_id(x));
     exchange_header(x, "openai-processing-ms", "%lld", (long long)exchange_elapsed_ms(x));
 }
 
@@ -61,24 +62,31 @@ void reply_error_body(struct buf *out, const struct err *e)
     buf_append_str(out, "}}");
 }
 
-void reply_error_headers(struct exchange *x, const struct err *e, const char *allow)
+static void openai_body(struct buf *out, const struct err *e, const char *request_id)
 {
+    (void)request_id;
+    reply_error_body(out, e);
+}
+
+void reply_error(struct exchange *x, const struct err *e, const char *allow)
+{
+    reply_error_as(x, e, allow, NULL);
+}
+
+void reply_error_as(struct exchange *x, const struct err *e, const char *allow,
+                    reply_error_body_fn *body)
+{
+    struct buf out;
+
+    exchange_clear_headers(x);
     if (e->retry_after_s > 0)
         exchange_header(x, "Retry-After", "%d", e->retry_after_s);
     if (e->status == 401)
         exchange_header(x, "WWW-Authenticate", "Bearer");
     if (allow != NULL)
         exchange_header(x, "Allow", "%s", allow);
-}
-
-void reply_error(struct exchange *x, const struct err *e, const char *allow)
-{
-    struct buf out;
-
-    exchange_clear_headers(x);
-    reply_error_headers(x, e, allow);
     buf_init(&out, 16 * 1024);
-    reply_error_body(&out, e);
+    (body != NULL ? body : openai_body)(&out, e, exchange_request_id(x));
     buf_append_char(&out, '\n');
     (void)reply_body(x, e->status, &out);
     buf_fini(&out);

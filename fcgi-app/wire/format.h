@@ -36,6 +36,7 @@ struct format {
     enum language language; /* a request in the same one passes through, else its content is read */
     bool wants_reasoning;   /* reasoning state of earlier turns is to be sent back to it */
     bool wants_bytes;       /* takes no URLs of images and files: core/images fetches them */
+    bool wants_file_bytes;  /* takes URLs of images, but none of files */
 
     /* Appends the upstream's request body. -1: 400, the provider cannot do what is asked. */
     int (*write_request)(struct buf *out, const struct neutral_request *request,

@@ -3,11 +3,12 @@
 
 #include "wire/messages.h"
 
-#include "base/log.h"
+#include "wire/messages_failure.h"
 #include "wire/messages_fence.h"
+#include "wire/messages_pass.h"
 #include "wire/messages_request.h"
+#include "wire/messages_usage.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -15,9 +16,6 @@ enum {
     THOUGHTS_BYTES_MAX = 8 * 1024 * 1024, /* of one answer: above it, none is offered */
     ARGUMENTS_MAX = 256 * 1024 * 1024,    /* above what a whole answer can hold */
 };
-
-/* Far above any real count; keeps sums in range. */
-static const int64_t count_max = (int64_t)1 << 50;
 
 enum block_kind { BLOCK_OTHER, BLOCK_TEXT, BLOCK_THINKING, BLOCK_REDACTED, BLOCK_CALL };
 
@@ -43,15 +41,6 @@ struct block {
     struct thought *thought; /* BLOCK_THINKING */
 };
 
-struct counts {
-    int64_t input;
-    int64_t cache_read;
-    int64_t cache_write;
-    int64_t cache_write_1h;
-    int64_t output;
-    int64_t thinking;
-};
-
 /* What reading an answer has to remember; the format's state. */
 struct state {
     struct block *open;
@@ -62,7 +51,7 @@ struct state {
     struct thought *thoughts;
     struct thought **thoughts_end;
     size_t thoughts_bytes;
-    struct counts counts;
+    struct messages_counts counts;
     struct messages_fence fence;
     bool finished;
     bool done;
@@ -107,50 +96,13 @@ static int emit_text(struct reading *r, enum event_kind kind, struct span text)
 
 /* Usage. */
 
-static void read_count(int64_t *out, struct json_object *obj, const char *key)
-{
-    int64_t v = jsonx_i64(obj, key, -1);
-
-    if (v >= 0)
-        *out = v < count_max ? v : count_max;
-}
-
-/* Later counts replace earlier ones; absent ones stay. */
-static void read_counts(struct counts *c, struct json_object *usage)
-{
-    struct json_object *split = jsonx_object(usage, "cache_creation");
-
-    read_count(&c->input, usage, "input_tokens");
-    read_count(&c->cache_read, usage, "cache_read_input_tokens");
-    read_count(&c->output, usage, "output_tokens");
-    read_count(&c->thinking, jsonx_object(usage, "output_tokens_details"), "thinking_tokens");
-    if (split != NULL) {
-        int64_t five_minutes = 0;
-        c->cache_write_1h = 0;
-        read_count(&five_minutes, split, "ephemeral_5m_input_tokens");
-        read_count(&c->cache_write_1h, split, "ephemeral_1h_input_tokens");
-        c->cache_write = five_minutes + c->cache_write_1h;
-    }
-    read_count(&c->cache_write, usage, "cache_creation_input_tokens");
-}
-
 static int emit_usage(struct reading *r, struct json_object *json, bool known)
 {
-    struct counts *c = &r->state->counts;
+    struct usage usage;
 
     if (json == NULL)
         return 0;
-    read_counts(c, json);
-    int64_t one_hour = c->cache_write_1h < c->cache_write ? c->cache_write_1h : c->cache_write;
-    struct usage usage = {
-        .known = known && jsonx_get(json, "output_tokens") != NULL,
-        .prompt = c->input + c->cache_read + c->cache_write,
-        .cached = c->cache_read,
-        .cache_write_5m = c->cache_write - one_hour,
-        .cache_write_1h = one_hour,
-        .completion = c->output,
-        .reasoning = c->thinking < c->output ? c->thinking : c->output,
-    };
+    messages_usage_read(&usage, &r->state->counts, json, known);
     return emit(r, &(struct event){.kind = EVENT_USAGE, .usage = &usage});
 }
 
@@ -440,66 +392,6 @@ static int begin(struct reading *r, struct json_object *message)
     return emit(r, &(struct event){.kind = EVENT_BEGIN, .id = jsonx_str(message, "id", NULL)});
 }
 
-/* Failures. */
-
-/* Of an error event or an error in a 2xx: nothing in it is the client's fault. */
-static int hidden_failure(struct err *err, struct json_object *error)
-{
-    const char *type = jsonx_str(error, "type", "");
-    char text[ERR_MESSAGE_MAX / 2];
-
-    snprintf(text, sizeof text, "%s", jsonx_str(error, "message", "no reason given"));
-    log_mask(text, strlen(text));
-    if (strcmp(type, "overloaded_error") == 0)
-        format_failure(err, 529, 0, text, type, NULL, NULL);
-    else if (strcmp(type, "timeout_error") == 0)
-        format_failure(err, 504, 0, text, type, NULL, NULL);
-    else if (strcmp(type, "authentication_error") == 0 || strcmp(type, "permission_error") == 0 ||
-             strcmp(type, "billing_error") == 0)
-        format_failure(err, 401, 0, text, type, NULL, NULL);
-    else {
-        err_set(err, ERR_UPSTREAM, NULL,
-                "The provider ended the answer with an error: %s. You were not charged; please try "
-                "again.",
-                strcmp(type, "rate_limit_error") == 0 ? "its rate limit is reached" : text);
-        err_detail(err, "%.40s: %.400s", type, text);
-        err->retryable = true;
-    }
-    return -1;
-}
-
-/* How a failure's type and status become OpenAI's; what is about our account gets status 401 (which
- * format_failure does not show to clients). */
-static void read_failure(struct err *err, int status, int retry_after_s, struct span body)
-{
-    struct json_object *doc = NULL;
-    struct err parse;
-
-    if (jsonx_parse(&doc, body.ptr, body.len, &parse) != 0)
-        doc = NULL;
-    struct json_object *error = jsonx_object(doc, "error");
-    const char *message = jsonx_str(error, "message", NULL);
-    const char *type = jsonx_str(error, "type", NULL);
-    const char *code = NULL;
-    /* Low credit comes as a 400. */
-    if (status == 403 ||
-        (status == 400 && message != NULL && strstr(message, "credit balance") != NULL))
-        status = 401;
-    if (status == 404) {
-        type = "invalid_request_error";
-        code = "model_not_found";
-    } else if (status == 400 && message != NULL && strstr(message, "prompt is too long") != NULL) {
-        code = "context_length_exceeded";
-    } else if (status == 429) {
-        /* The provider's words name our organisation and its limits. */
-        message = "The provider's rate limit for this model is reached; please try again shortly.";
-        type = "rate_limit_error";
-        code = "rate_limit_exceeded";
-    }
-    format_failure(err, status, retry_after_s, message, type, code, NULL);
-    json_object_put(doc);
-}
-
 /* A plain answer. */
 
 static int read_whole(struct reading *r, struct json_object *answer)
@@ -529,7 +421,9 @@ static int read_answer(struct format_reader *reader, struct json_object *answer,
     if (!json_object_is_type(answer, json_type_object))
         return format_nonsense(err, "the answer is no JSON object");
     if (strcmp(jsonx_str(answer, "type", ""), "error") == 0)
-        return hidden_failure(err, jsonx_object(answer, "error"));
+        return messages_hidden_failure(err, jsonx_object(answer, "error"));
+    if (format_passes(&messages_format, reader->request))
+        return messages_pass_answer(reader, &r.state->counts, answer, fn, arg, err);
     return read_whole(&r, answer);
 }
 
@@ -589,7 +483,7 @@ static int on_message_stop(struct reading *r, struct json_object *event)
 
 static int on_error(struct reading *r, struct json_object *event)
 {
-    return hidden_failure(r->err, jsonx_object(event, "error"));
+    return messages_hidden_failure(r->err, jsonx_object(event, "error"));
 }
 
 static const struct {
@@ -604,6 +498,22 @@ static const struct {
     {"message_stop", on_message_stop},
     {"error", on_error},
 };
+
+static int translate_event(struct reading *r, struct json_object *event)
+{
+    const char *type = jsonx_str(event, "type", "");
+
+    for (size_t i = 0; i < ARRAY_LEN(handlers); i++)
+        if (strcmp(handlers[i].type, type) == 0)
+            return handlers[i].read(r, event);
+    return 0;
+}
+
+/* For a client of the same language. */
+static int pass_event(struct reading *r, struct json_object *event)
+{
+    return messages_pass_event(r->reader, &r->state->counts, event, r->fn, r->arg, r->err);
+}
 
 static int read_event(struct format_reader *reader, struct span data, event_fn *fn, void *arg,
                       struct err *err)
@@ -620,15 +530,22 @@ static int read_event(struct format_reader *reader, struct span data, event_fn *
         json_object_put(event);
         return format_nonsense(err, "an event of the stream is no JSON object");
     }
-    const char *type = jsonx_str(event, "type", "");
-    for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
-        if (strcmp(handlers[i].type, type) == 0) {
-            rc = handlers[i].read(&r, event);
-            break;
-        }
-    }
+    if (format_passes(&messages_format, reader->request))
+        rc = pass_event(&r, event);
+    else
+        rc = translate_event(&r, event);
     json_object_put(event);
     return rc;
+}
+
+/* The client's language decides. */
+static int write_request(struct buf *out, const struct neutral_request *request,
+                         const struct neutral_target *target, struct err *err)
+{
+    if (!format_passes(&messages_format, request))
+        return messages_write_request(out, request, target, err);
+    messages_pass_request(out, request, target);
+    return 0;
 }
 
 const struct format messages_format = {
@@ -639,9 +556,9 @@ const struct format messages_format = {
     .path = "/v1/messages",
     .language = LANGUAGE_MESSAGES,
     .wants_reasoning = true,
-    .write_request = messages_write_request,
+    .write_request = write_request,
     .state_size = sizeof(struct state),
     .read_answer = read_answer,
     .read_event = read_event,
-    .read_failure = read_failure,
+    .read_failure = messages_read_failure,
 };

@@ -6,5 +6,7 @@
 void neutral_request_fini(struct neutral_request *r)
 {
     json_object_put(r->body);
+    json_object_put(r->made);
     r->body = NULL;
+    r->made = NULL;
 }

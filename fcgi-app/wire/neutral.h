@@ -67,6 +67,7 @@ struct neutral_message {
     const char *tool_call_id;              /* ROLE_TOOL */
     struct json_object *reasoning_details; /* reasoning state that a client carries back, or NULL */
     struct json_object *cache_control;     /* on the message itself, or NULL */
+    const char *place; /* where it stands in the client's request, for errors; NULL: messages[n] */
 };
 
 struct neutral_tool {
@@ -98,9 +99,11 @@ struct neutral_content {
     int parallel_tool_calls;      /* 1, 0; -1: not said */
     enum neutral_output output;
     const char *schema_name;
+    const char *schema_description; /* or NULL */
     struct json_object *schema;
     int schema_strict;            /* 1, 0; -1: not said */
     const char *reasoning_effort; /* none minimal low medium high xhigh max; NULL: not said */
+    bool effort_is_wish; /* made from what is no effort: a model that cannot follow it serves on */
     const char *verbosity;
     const char *user;
     struct json_object *temperature; /* numbers as the client wrote them; NULL: not said */
@@ -120,11 +123,13 @@ struct neutral_content {
 struct neutral_request {
     enum language language;   /* of the body: the client's */
     struct json_object *body; /* owned: the client's request */
+    struct json_object *made; /* owned: what taking it apart has made beside it, or NULL */
     const char *model;
     bool stream;
     bool include_usage;
-    int64_t output_limit; /* tokens a choice; 0: the client gave none */
-    int64_t choices;      /* n, at least 1 */
+    int64_t output_limit;  /* tokens a choice; 0: the client gave none */
+    bool limit_is_ceiling; /* one above the model's maximum means the maximum */
+    int64_t choices;       /* n, at least 1 */
     struct neutral_size size;
     const struct neutral_content *content; /* NULL until the surface has taken the request apart */
 };

@@ -48,7 +48,7 @@ def api(account):
 
 @pytest.fixture(scope="session")
 def node():
-    """(node, directory): the Node.js that the lock file brings, as the SDK needs a newer one than Debian has."""
+    """(node, directory): the Node.js that the lock file brings, as the SDKs need a newer one than Debian has."""
     directory = pathlib.Path(os.environ.get("AIG_SDK_DIR") or "/nonexistent")
     if not (directory / "node_modules/openai").is_dir():
         pytest.skip("the JavaScript packages are not installed (tests/env/node.sh)")

@@ -179,3 +179,15 @@ def test_strangers_make_nobody_fetch(open_front, pictures):
     answer = open_front.api.with_key("sk-aig-" + "0" * 48).chat([image(pictures.url + "/a.png")], model=GOOGLE)
     assert answer.status == 401, answer
     assert pictures.asked == []
+
+
+def test_documents_of_anthropics_clients(world, customer, pictures):
+    """OpenAI's chat completions take images by URL, but no files."""
+    word = new_word()
+    source = {"type": "url", "url": pictures.url + "/a.pdf"}
+    content = [{"type": "document", "source": source}, {"type": "image", "source": dict(source, url=pictures.url + "/a.png")}, {"type": "text", "text": word}]
+    answer = customer.api.post("/v1/messages", {"model": "gpt-4o", "max_tokens": 50, "messages": [{"role": "user", "content": content}]})
+    assert answer.status == 200, answer
+    document, picture, _ = world.fake.one(word)["json"]["messages"][0]["content"]
+    assert document["file"]["file_data"] == "data:application/pdf;base64," + base64.b64encode(PDF).decode()
+    assert picture["image_url"]["url"] == pictures.url + "/a.png" and pictures.asked == ["/a.pdf"]

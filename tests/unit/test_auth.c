@@ -69,9 +69,46 @@ static void test_refused(void **state)
         check_refused(wrong[i], ERR_AUTH_INVALID);
 }
 
+/* A key may come as Anthropic's clients send it. */
+static void test_two_headers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *authorization;
+        const char *api_key;
+        enum err_code code; /* ERR_NONE: accepted */
+    } cases[] = {
+        {NULL, KEY, ERR_NONE},
+        {"", KEY, ERR_NONE},
+        {"Bearer " KEY, NULL, ERR_NONE},
+        {"Bearer " KEY, "sk-ant-other", ERR_NONE},
+        {"Bearer sk-other", KEY, ERR_NONE},
+        {"Basic x", KEY, ERR_NONE},
+        {NULL, NULL, ERR_AUTH_MISSING},
+        {NULL, "", ERR_AUTH_MISSING},
+        {NULL, "sk-ant-other", ERR_AUTH_INVALID},
+        {NULL, "Bearer " KEY, ERR_AUTH_INVALID},
+        {"Bearer sk-other", "sk-ant-other", ERR_AUTH_INVALID},
+    };
+    unsigned char want[SECRET_SHA256_SIZE];
+
+    secret_sha256(want, KEY, strlen(KEY));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        unsigned char got[SECRET_SHA256_SIZE] = {0};
+        struct err err;
+        int rc = auth_any_key_hash(got, cases[i].authorization, cases[i].api_key, &err);
+        assert_int_equal(rc, cases[i].code == ERR_NONE ? 0 : -1);
+        if (rc == 0)
+            assert_memory_equal(got, want, sizeof want);
+        else
+            assert_int_equal(err.code, cases[i].code);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_two_headers),
         cmocka_unit_test(test_right),
         cmocka_unit_test(test_refused),
     };

@@ -34,6 +34,7 @@ PATHS = (   # path under a provider's prefix, provider without a prefix, provide
     (re.compile(r"/v1/embeddings"), "openai", ("openai", "openrouter"), "embeddings"),
     (re.compile(r"/api/v1/embeddings"), "openrouter", ("openrouter",), "embeddings"),
     (re.compile(r"/v1/messages"), "anthropic", ("anthropic",), "messages"),
+    (re.compile(r"/v1/messages/count_tokens"), "anthropic", ("anthropic",), "count"),
     (re.compile(r"/v1beta/models/(?P<model>[^:]+):(?P<method>generateContent|streamGenerateContent)"), "google", ("google",), "generate"),
     (re.compile(r"/v1beta/models/(?P<model>[^:]+):(?P<method>embedContent|batchEmbedContents)"), "google", ("google",), "embeddings"),
     (re.compile(r"/api/v1/(?P<family>jobs/createTask|veo/generate|generate|runway/generate|aleph/generate|flux/kontext/generate|gpt4o-image/generate)"),
