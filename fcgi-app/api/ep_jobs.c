@@ -117,7 +117,7 @@ static int run_creation(void *arg, struct err *err)
     if (media_make(made, c->ep->app, c->ep->arena, &c->order, err) != 0) {
         if (err->status >= 500)
             return -1;
-        reply_error_as(c->x, err, NULL, ep_job_error_body);
+        reply_error(c->x, err, NULL, ep_job_error_body);
         return 0;
     }
     answer_made(c->x, made);

@@ -68,7 +68,7 @@ static int run(struct idempotency *it, const struct endpoint *ep, struct exchang
     exchange_set_tap(x, &tap);
     int rc = fn(arg, err);
     if (rc != 0 && !exchange_began(x) && idempotency_lasting(err->status)) {
-        reply_error_as(x, err, NULL, ep->error_body);
+        reply_error(x, err, NULL, ep->error_body);
         rc = 0;
     }
     exchange_set_tap(x, NULL);

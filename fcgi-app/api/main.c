@@ -166,7 +166,7 @@ static void handle(void *local, struct exchange *x, struct arena *arena)
             log_write(LOG_LEVEL_WARN, exchange_request_id(x), "%d %s: %s", err.status,
                       err_name(err.code), err.detail[0] != '\0' ? err.detail : err.message);
         if (!exchange_began(x))
-            reply_error_as(x, &err, allow, w->ep.error_body);
+            reply_error(x, &err, allow, w->ep.error_body);
     }
     run_after(w, x);
     buf_shrink(&w->ep.body, BODY_KEEP);

@@ -68,13 +68,8 @@ static void openai_body(struct buf *out, const struct err *e, const char *reques
     reply_error_body(out, e);
 }
 
-void reply_error(struct exchange *x, const struct err *e, const char *allow)
-{
-    reply_error_as(x, e, allow, NULL);
-}
-
-void reply_error_as(struct exchange *x, const struct err *e, const char *allow,
-                    reply_error_body_fn *body)
+void reply_error(struct exchange *x, const struct err *e, const char *allow,
+                 reply_error_body_fn *body)
 {
     struct buf out;
 

@@ -26,11 +26,11 @@ int reply_empty(struct exchange *x, int status);
 
 /* Appends {"error":{...}} to out. */
 void reply_error_body(struct buf *out, const struct err *e);
-/* Sends the error with its status, Retry-After and, for a 405, Allow (may be NULL). */
-void reply_error(struct exchange *x, const struct err *e, const char *allow);
-/* The same in another language: `body` appends the JSON object; NULL: OpenAI's. */
+/* Appends an error's JSON object in the language of the path's clients. */
 typedef void reply_error_body_fn(struct buf *out, const struct err *e, const char *request_id);
-void reply_error_as(struct exchange *x, const struct err *e, const char *allow,
-                    reply_error_body_fn *body);
+/* Sends the error with its status, Retry-After and, for a 405, Allow (may be NULL); body NULL:
+ * OpenAI's. */
+void reply_error(struct exchange *x, const struct err *e, const char *allow,
+                 reply_error_body_fn *body);
 
 #endif
