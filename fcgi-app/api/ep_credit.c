@@ -10,7 +10,10 @@
 
 #include <string.h>
 
-enum { CSV_MAX = 64 * 1024 * 1024 };
+enum {
+    CSV_MAX = 64 * 1024 * 1024,
+    EVENT_MAX = 1024 * 1024, /* of Stripe; anybody can send one */
+};
 
 /* The account's own: the key of a team's member must not show the payer's books. */
 static int own_account(struct endpoint *ep, struct err *err)
@@ -233,7 +236,7 @@ int ep_stripe_webhook(void *context, struct exchange *x, const struct router_mat
     const char *outcome = NULL;
 
     (void)match;
-    if (endpoint_read_json(ep, x, err) != 0 ||
+    if (exchange_read_body(&ep->body, x, EVENT_MAX, err) != 0 ||
         stripe_event(&outcome, &call, buf_span(&ep->body),
                      exchange_param(x, "HTTP_STRIPE_SIGNATURE"), err) != 0)
         return -1;

@@ -82,7 +82,8 @@ BEGIN
 END //
 
 -- Replaces the list of models of a key. p_models: a JSON array of names or aliases; NULL: every model. o_unknown is
--- the first name that is none; then nothing has changed. The list is written before the key says that it counts.
+-- the first name that is none; then nothing has changed. A list that no longer counts stays, for a call that has just
+-- read that it does.
 CREATE OR REPLACE PROCEDURE key_models_inner(
     IN p_key_id INT UNSIGNED,
     IN p_models TEXT CHARACTER SET utf8mb4,
@@ -92,6 +93,9 @@ SQL SECURITY DEFINER
 MODIFIES SQL DATA
 COMMENT 'Internal: replaces the list of models that a key may call'
 BEGIN
+    DECLARE v_id INT UNSIGNED;
+
+    SELECT id INTO v_id FROM api_key WHERE id = p_key_id FOR UPDATE;
     SELECT j.name INTO o_unknown
     FROM JSON_TABLE(COALESCE(p_models, '[]'), '$[*]' COLUMNS (
             n FOR ORDINALITY, name VARCHAR(96) CHARACTER SET utf8mb4 PATH '$')) j
@@ -99,7 +103,7 @@ BEGIN
         LEFT JOIN model_alias a ON a.alias = CONVERT(j.name USING ascii)
     WHERE m.id IS NULL AND a.model_id IS NULL
     ORDER BY j.n LIMIT 1;
-    IF o_unknown IS NULL THEN
+    IF o_unknown IS NULL AND p_models IS NOT NULL THEN
         DELETE FROM api_key_model WHERE key_id = p_key_id;
         INSERT INTO api_key_model (key_id, model_id)
         SELECT DISTINCT p_key_id, COALESCE(m.id, a.model_id)
@@ -107,6 +111,8 @@ BEGIN
                 name VARCHAR(96) CHARACTER SET utf8mb4 PATH '$')) j
             LEFT JOIN model m ON m.name = CONVERT(j.name USING ascii)
             LEFT JOIN model_alias a ON a.alias = CONVERT(j.name USING ascii);
+    END IF;
+    IF o_unknown IS NULL THEN
         UPDATE api_key SET models_limited = p_models IS NOT NULL WHERE id = p_key_id;
     END IF;
 END //

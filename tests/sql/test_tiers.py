@@ -197,3 +197,18 @@ def test_statements_add_up(world):
             assert "written like" in refused(db.call, "statement", customer.email, month)
         assert "no account" in refused(db.call, "statement", "nobody@example.com", "2031-01")
         db.query("SET timestamp = DEFAULT")
+
+
+def test_old_hours_are_not_read(world):
+    """What a run costs does not grow with the history of the accounts: of 20,000 old rows it reads none."""
+    with world.fresh_database("tier_history"):
+        db = world.db
+        db.query("INSERT INTO account (id, email, tier_id) SELECT 1000 + seq, CONCAT(seq, '@x.org'), 1 FROM seq_1_to_20")
+        db.query("INSERT INTO spend_hourly (account_id, hour, key_id, model_id, provider, calls, charge_usd) SELECT 1000 + a.seq, UTC_DATE() - INTERVAL "
+                 "IF(h.seq <= 10, h.seq, 800 + h.seq) HOUR, 1, 1, 'openai', 1, 1 FROM seq_1_to_20 a, seq_1_to_1010 h")
+        db.query("ANALYZE TABLE spend_hourly")
+        db.query("FLUSH STATUS")
+        db.query("CALL recompute_tiers(NULL, NULL, 1)")
+        read = sum(int(r.Value) for r in db.query("SHOW SESSION STATUS LIKE 'Handler_read_next'"))
+        assert read < 2000, f"{read} rows read for 200 that count"
+        db.query("DELETE FROM spend_hourly")
