@@ -4,6 +4,7 @@
 #include "wire/completions.h"
 
 #include "base/log.h"
+#include "wire/responses.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -242,6 +243,7 @@ const struct format completions_format = {
     .auth = FORMAT_AUTH_BEARER,
     .path = "/v1/chat/completions",
     .language = LANGUAGE_COMPLETIONS,
+    .sibling = &responses_format,
     .write_request = write_request,
     .read_answer = completions_read_answer,
     .read_event = completions_read_event,

@@ -6,5 +6,7 @@
 void neutral_request_fini(struct neutral_request *r)
 {
     json_object_put(r->body);
+    json_object_put(r->carried);
     r->body = NULL;
+    r->carried = NULL;
 }

@@ -127,6 +127,7 @@ struct neutral_request {
     int64_t choices;      /* n, at least 1 */
     struct neutral_size size;
     const struct neutral_content *content; /* NULL until the surface has taken the request apart */
+    struct json_object *carried; /* owned: JSON that content was made of beside the body; or NULL */
 };
 
 /* What the gateway has decided for the upstream call. */
