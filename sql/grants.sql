@@ -21,6 +21,7 @@ CREATE ROLE IF NOT EXISTS aig_app, aig_cron, aig_admin, aig_reader;
 
 GRANT SELECT ON * TO aig_app;
 GRANT INSERT, UPDATE, DELETE ON upstream_health TO aig_app;
+GRANT INSERT, UPDATE, DELETE ON reasoning_carry TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_authorize TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_authorize_many TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_extend TO aig_app;

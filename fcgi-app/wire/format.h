@@ -36,6 +36,7 @@ struct format {
     enum language language; /* a request in the same one passes through, else its content is read */
     const struct format *sibling; /* the same models of the same provider in another language, at
                                      the same prices; NULL: none */
+    bool wants_reasoning;         /* reasoning state of earlier turns is to be sent back to it */
     bool wants_bytes;             /* takes no URLs of images and files: core/images fetches them */
 
     /* Appends the upstream's request body. -1: 400, the provider cannot do what is asked. */

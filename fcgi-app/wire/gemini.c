@@ -482,6 +482,7 @@ const struct format gemini_format = {
     .path = "/v1beta/models/{model}:generateContent",
     .stream_path = "/v1beta/models/{model}:streamGenerateContent?alt=sse",
     .language = LANGUAGE_GEMINI,
+    .wants_reasoning = true,
     .wants_bytes = true,
     .write_request = gemini_write_request,
     .state_size = sizeof(struct gemini_state),

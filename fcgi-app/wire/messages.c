@@ -638,6 +638,7 @@ const struct format messages_format = {
     .extra_header = "anthropic-version: 2023-06-01",
     .path = "/v1/messages",
     .language = LANGUAGE_MESSAGES,
+    .wants_reasoning = true,
     .write_request = messages_write_request,
     .state_size = sizeof(struct state),
     .read_answer = read_answer,

@@ -135,6 +135,7 @@ const struct format openrouter_format = {
     .auth = FORMAT_AUTH_BEARER,
     .path = "/v1/chat/completions",
     .language = LANGUAGE_COMPLETIONS,
+    .wants_reasoning = true,
     .write_request = write_request,
     .read_answer = read_answer,
     .read_event = read_event,

@@ -512,6 +512,7 @@ const struct format responses_format = {
     .auth = FORMAT_AUTH_BEARER,
     .path = "/v1/responses",
     .language = LANGUAGE_RESPONSES,
+    .wants_reasoning = true,
     .write_request = responses_write_request,
     .state_size = sizeof(struct state),
     .read_answer = read_answer,
