@@ -4,6 +4,8 @@
 #include "wire/completions.h"
 
 #include "base/log.h"
+#include "wire/completions_events.h"
+#include "wire/completions_upstream.h"
 #include "wire/responses.h"
 
 #include <stdio.h>
@@ -53,12 +55,20 @@ static void set_output_limit(struct json_object *body, const struct neutral_targ
     }
 }
 
+/* OpenAI's own dialects say which of its models this is. */
 static int write_request(struct buf *out, const struct neutral_request *request,
                          const struct neutral_target *target, struct err *err)
 {
-    (void)err;
-    struct json_object *body = completions_upstream_body(request, target);
-    set_output_limit(body, target);
+    const struct completions_rules rules = {.dialect = target->dialect,
+                                            .limit_field = "max_completion_tokens"};
+    struct json_object *body = NULL;
+
+    if (format_passes(&completions_format, request)) {
+        body = completions_upstream_body(request, target);
+        set_output_limit(body, target);
+    } else if (completions_upstream_request(&body, request, target, &rules, err) != 0) {
+        return -1;
+    }
     jsonx_write(out, body);
     json_object_put(body);
     return 0;
@@ -107,8 +117,7 @@ static int64_t message_bytes(struct json_object *message)
     return n;
 }
 
-/* OpenRouter's way to fail after the head has gone out; OpenAI documents it for streams. */
-static int hidden_failure(struct err *err, struct json_object *answer)
+int completions_hidden_failure(struct err *err, struct json_object *answer)
 {
     struct json_object *error = jsonx_get(answer, "error");
     char text[ERR_MESSAGE_MAX / 2];
@@ -131,7 +140,7 @@ int completions_read_answer(struct format_reader *reader, struct json_object *an
     (void)reader;
     if (!json_object_is_type(answer, json_type_object))
         return format_nonsense(err, "the answer is no JSON object");
-    if (hidden_failure(err, answer) != 0)
+    if (completions_hidden_failure(err, answer) != 0)
         return -1;
     struct json_object *choices = jsonx_array(answer, "choices");
     if (choices == NULL)
@@ -183,7 +192,7 @@ static int read_chunk(struct json_object *chunk, event_fn *fn, void *arg, struct
 {
     if (!json_object_is_type(chunk, json_type_object))
         return format_nonsense(err, "an event of the stream is no JSON object");
-    if (hidden_failure(err, chunk) != 0)
+    if (completions_hidden_failure(err, chunk) != 0)
         return -1;
     struct json_object *choices = jsonx_array(chunk, "choices");
     struct json_object *usage_json = jsonx_object(chunk, "usage");
@@ -237,6 +246,24 @@ void completions_read_failure(struct err *err, int status, int retry_after_s, st
     json_object_put(doc);
 }
 
+/* The client's language decides. */
+
+static int read_answer(struct format_reader *reader, struct json_object *answer, event_fn *fn,
+                       void *arg, struct err *err)
+{
+    if (format_passes(&completions_format, reader->request))
+        return completions_read_answer(reader, answer, fn, arg, err);
+    return completions_events_answer(reader, answer, NULL, fn, arg, err);
+}
+
+static int read_event(struct format_reader *reader, struct span data, event_fn *fn, void *arg,
+                      struct err *err)
+{
+    if (format_passes(&completions_format, reader->request))
+        return completions_read_event(reader, data, fn, arg, err);
+    return completions_events_chunk(reader, data, NULL, fn, arg, err);
+}
+
 const struct format completions_format = {
     .name = "openai",
     .account = PROVIDER_OPENAI,
@@ -245,7 +272,8 @@ const struct format completions_format = {
     .language = LANGUAGE_COMPLETIONS,
     .sibling = &responses_format,
     .write_request = write_request,
-    .read_answer = completions_read_answer,
-    .read_event = completions_read_event,
+    .state_size = sizeof(struct completions_events),
+    .read_answer = read_answer,
+    .read_event = read_event,
     .read_failure = completions_read_failure,
 };

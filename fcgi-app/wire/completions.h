@@ -2,7 +2,8 @@
 /*
  * OpenAI's chat completions as an upstream's format. Source: OpenAI API reference, "Chat" (request,
  * chat completion object, chunk object, errors). wire/completions_request and
- * wire/completions_writer are the client's side of the same format. Pure.
+ * wire/completions_writer are the client's side of the same format; for clients of another language
+ * wire/completions_upstream writes the request and wire/completions_events reads the answer. Pure.
  */
 #ifndef AIG_COMPLETIONS_H
 #define AIG_COMPLETIONS_H
@@ -23,7 +24,11 @@ struct json_object *completions_upstream_body(const struct neutral_request *requ
 /* Reads a usage object; absent members are 0. */
 void completions_read_usage(struct usage *out, struct json_object *usage);
 
-/* As in struct format. */
+/* OpenRouter's way to fail after the head has gone out; OpenAI documents it for streams. -1: err is
+ * set. */
+int completions_hidden_failure(struct err *err, struct json_object *answer);
+
+/* As in struct format, for a client of the same language. */
 int completions_read_answer(struct format_reader *reader, struct json_object *answer, event_fn *fn,
                             void *arg, struct err *err);
 int completions_read_event(struct format_reader *reader, struct span data, event_fn *fn, void *arg,

@@ -308,6 +308,7 @@ static int read_output(struct neutral_content *c, struct json_object *body, cons
     struct json_object *schema = jsonx_object(format, "json_schema");
     c->output = OUTPUT_JSON_SCHEMA;
     c->schema_name = jsonx_str(schema, "name", "answer");
+    c->schema_description = jsonx_str(schema, "description", NULL);
     c->schema = jsonx_object(schema, "schema");
     c->schema_strict = tri_state(schema, "strict");
     if (strcmp(type, "json_schema") != 0 || c->schema == NULL)

@@ -148,6 +148,7 @@ static const struct dialect dialects[] = {
      .stop_max = 4,
      .thinking = THINKING_EFFORT,
      .efforts = EFFORTS_ALL,
+     .efforts_vary = true,
      .forcing = FORCING_ALWAYS,
      .json_schema = true},
     {.name = "openai-reasoning",
@@ -164,6 +165,9 @@ static const struct dialect dialects[] = {
      .thinking = THINKING_EFFORT,
      .efforts = EFFORTS_ALL,
      .thinks_by_default = true,
+     .efforts_vary = true,
+     .wish_max = EFFORT_HIGH,
+     .wish_off = EFFORT_LOW,
      .forcing = FORCING_ALWAYS,
      .json_schema = true},
     {.name = "openai-responses",
@@ -176,6 +180,9 @@ static const struct dialect dialects[] = {
      .thinking = THINKING_EFFORT,
      .efforts = EFFORTS_ALL,
      .thinks_by_default = true,
+     .efforts_vary = true,
+     .wish_max = EFFORT_HIGH,
+     .wish_off = EFFORT_LOW,
      .forcing = FORCING_ALWAYS,
      .json_schema = true},
     {.name = "openrouter",
@@ -192,6 +199,8 @@ static const struct dialect dialects[] = {
      .stop_max = STOP_UNLIMITED,
      .thinking = THINKING_EFFORT,
      .efforts = EFFORTS_ALL,
+     .efforts_vary = true,
+     .wish_max = EFFORT_HIGH,
      .forcing = FORCING_ALWAYS,
      .prefill = true,
      .json_schema = true},
@@ -248,6 +257,27 @@ enum dialect_effort dialect_effort_nearest(const struct dialect *d, enum dialect
     return EFFORT_UNSET;
 }
 
+static enum dialect_effort wished(const struct dialect *d, enum dialect_effort effort)
+{
+    if (effort == EFFORT_NONE)
+        return d->wish_off;
+    if (effort == EFFORT_UNSET || effort > d->wish_max)
+        return effort == EFFORT_UNSET ? effort : d->wish_max;
+    return effort < EFFORT_LOW ? EFFORT_LOW : effort;
+}
+
+int dialect_effort_of(enum dialect_effort *out, const struct dialect *d,
+                      const struct neutral_content *content, struct err *err)
+{
+    enum dialect_effort effort = EFFORT_UNSET;
+
+    if (dialect_effort_parse(&effort, content->reasoning_effort, err) != 0)
+        return -1;
+    bool wish = content->effort_is_wish && d->efforts_vary;
+    *out = wish ? wished(d, effort) : dialect_effort_nearest(d, effort);
+    return 0;
+}
+
 double dialect_number(struct json_object *number)
 {
     return number != NULL ? json_object_get_double(number) : (double)NAN;
@@ -295,11 +325,25 @@ static int check_sampling(const struct dialect *d, const struct neutral_content 
     return 0;
 }
 
+/* Anthropic's clients mean the last message of the assistant's to be continued. */
+static bool is_prefilled(const struct neutral_request *request)
+{
+    const struct neutral_content *c = request->content;
+
+    return request->language == LANGUAGE_MESSAGES && c->message_count > 0 &&
+           c->messages[c->message_count - 1].role == ROLE_ASSISTANT;
+}
+
 int dialect_check(const struct dialect *d, const struct neutral_request *request, const char *model,
                   struct err *err)
 {
     const struct neutral_content *c = request->content;
 
+    if (!d->prefill && is_prefilled(request))
+        return err_set(err, ERR_UNSUPPORTED_VALUE, "messages",
+                       "'messages' must not end with a message of the assistant's for the model "
+                       "'%.100s': it cannot continue one.",
+                       model);
     if (request->choices > d->choices_max)
         return err_set(err, ERR_UNSUPPORTED_VALUE, "n",
                        "'n' can be at most %d for the model '%.100s'.", d->choices_max, model);

@@ -66,6 +66,10 @@ struct dialect {
     unsigned efforts;       /* EFFORT_BITs that can be asked for; EFFORT_NONE: it can be off */
     bool thinks_by_default; /* thinks when the request says nothing */
     bool thinking_fixes_sampling; /* with thinking on: temperature 1 only, no top_k */
+    bool efforts_vary; /* each model takes a part of `efforts` and refuses the others itself */
+    enum dialect_effort wish_max; /* efforts_vary: what a wish asks for at most; EFFORT_UNSET: its
+                                     models do not reason */
+    enum dialect_effort wish_off; /* efforts_vary: what comes next to no reasoning on all models */
     int64_t budget_min;           /* THINKING_BUDGET: least number of tokens, when not off */
     const char *thinking_off; /* THINKING_ADAPTIVE: the type that says "off"; NULL: there is none,
                                  or none is needed */
@@ -90,13 +94,19 @@ const char *dialect_effort_name(enum dialect_effort effort);
  * place of some reasoning, else the lowest that it takes. EFFORT_UNSET stays. */
 enum dialect_effort dialect_effort_nearest(const struct dialect *d, enum dialect_effort effort);
 
+/* What is asked of the model for content->reasoning_effort: its nearest, or for a mere wish
+ * (content->effort_is_wish) on a dialect whose models differ, what all of them take. -1: 400 naming
+ * reasoning_effort. */
+int dialect_effort_of(enum dialect_effort *out, const struct dialect *d,
+                      const struct neutral_content *content, struct err *err) AIG_MUST_USE;
+
 /* A member of neutral_content that holds a number, as one (NaN if it is NULL). */
 double dialect_number(struct json_object *number);
 
 /* Checks what is alike for all formats: n, logprobs, logit_bias, penalties, verbosity, top_k, stop
- * count, and temperature and top_p where they are not taken at all. `model` is the name that the
- * client knows. -1: 400 naming the field. The caller sends temperature, top_p and the like only
- * where the dialect takes them. */
+ * count, a beginning of the answer in Anthropic's requests, and temperature and top_p where they
+ * are not taken at all. `model` is the name that the client knows. -1: 400 naming the field. The
+ * caller sends temperature, top_p and the like only where the dialect takes them. */
 int dialect_check(const struct dialect *d, const struct neutral_request *request, const char *model,
                   struct err *err) AIG_MUST_USE;
 

@@ -98,9 +98,11 @@ struct neutral_content {
     int parallel_tool_calls;      /* 1, 0; -1: not said */
     enum neutral_output output;
     const char *schema_name;
+    const char *schema_description; /* or NULL */
     struct json_object *schema;
     int schema_strict;            /* 1, 0; -1: not said */
     const char *reasoning_effort; /* none minimal low medium high xhigh max; NULL: not said */
+    bool effort_is_wish; /* made from what is no effort: a model that cannot follow it serves on */
     const char *verbosity;
     const char *user;
     struct json_object *temperature; /* numbers as the client wrote them; NULL: not said */

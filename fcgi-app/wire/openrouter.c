@@ -4,6 +4,8 @@
 #include "wire/openrouter.h"
 
 #include "wire/completions.h"
+#include "wire/completions_events.h"
+#include "wire/completions_upstream.h"
 
 #include <string.h>
 
@@ -43,8 +45,9 @@ static void fit_to_hedge(struct json_object *body)
     jsonx_set(body, "provider", provider);
 }
 
-static int write_request(struct buf *out, const struct neutral_request *request,
-                         const struct neutral_target *target, struct err *err)
+/* The client's own body. */
+static int pass_request(struct json_object **out, const struct neutral_request *request,
+                        const struct neutral_target *target, struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(refused_fields); i++)
         if (jsonx_get(request->body, refused_fields[i]) != NULL)
@@ -55,6 +58,26 @@ static int write_request(struct buf *out, const struct neutral_request *request,
     struct json_object *body = completions_upstream_body(request, target);
     json_object_object_del(body, "max_completion_tokens");
     jsonx_set_i64(body, "max_tokens", target->output_limit);
+    *out = body;
+    return 0;
+}
+
+/* A model that hedges is not the one whose dialect the catalog names. */
+static int write_request(struct buf *out, const struct neutral_request *request,
+                         const struct neutral_target *target, struct err *err)
+{
+    const struct completions_rules rules = {
+        .dialect = target->hedge ? "openrouter" : target->dialect,
+        .limit_field = "max_tokens",
+        .extensions = true,
+    };
+    struct json_object *body = NULL;
+    int rc = format_passes(&openrouter_format, request)
+                 ? pass_request(&body, request, target, err)
+                 : completions_upstream_request(&body, request, target, &rules, err);
+
+    if (rc != 0)
+        return -1;
     if (target->hedge)
         fit_to_hedge(body);
     jsonx_write(out, body);
@@ -118,6 +141,8 @@ static int read_answer(struct format_reader *reader, struct json_object *answer,
 {
     struct renaming r = {.request = reader->request, .fn = fn, .arg = arg};
 
+    if (!format_passes(&openrouter_format, reader->request))
+        return completions_events_answer(reader, answer, take_cost, fn, arg, err);
     return completions_read_answer(reader, answer, on_event, &r, err);
 }
 
@@ -126,6 +151,8 @@ static int read_event(struct format_reader *reader, struct span data, event_fn *
 {
     struct renaming r = {.request = reader->request, .fn = fn, .arg = arg};
 
+    if (!format_passes(&openrouter_format, reader->request))
+        return completions_events_chunk(reader, data, take_cost, fn, arg, err);
     return completions_read_event(reader, data, on_event, &r, err);
 }
 
@@ -137,6 +164,7 @@ const struct format openrouter_format = {
     .language = LANGUAGE_COMPLETIONS,
     .wants_reasoning = true,
     .write_request = write_request,
+    .state_size = sizeof(struct completions_events),
     .read_answer = read_answer,
     .read_event = read_event,
     .read_failure = completions_read_failure,

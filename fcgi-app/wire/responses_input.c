@@ -3,11 +3,12 @@
 
 #include "wire/responses_input.h"
 
-#include <inttypes.h>
+#include "wire/callid.h"
+
 #include <stdio.h>
 #include <string.h>
 
-enum { CALL_ID_MAX = 64, PATH_SIZE = 64, DATA_URL_HEAD_MAX = 512 };
+enum { PATH_SIZE = 64, DATA_URL_HEAD_MAX = 512 };
 
 /* Where in the request something stands, for error messages. */
 struct place {
@@ -159,28 +160,11 @@ static int add_message(struct json_object *list, const struct neutral_message *m
 
 /* Calls and results. */
 
-/* Other providers' ids may be longer than is taken here; the same id always becomes the same. */
 static void set_call_id(struct json_object *item, const char *id)
 {
-    enum { KEPT = 40 };
-    const uint64_t prime = 1099511628211u;
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-    char text[CALL_ID_MAX + 1];
+    char text[CALLID_SIZE];
 
-    if (strlen(id) <= CALL_ID_MAX) {
-        jsonx_set_str(item, "call_id", id);
-        return;
-    }
-    for (const char *c = id; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * prime;
-    /* Cut at a character, so that it stays valid text. */
-    size_t kept = 0;
-    size_t n = jsontext_utf8_len(id, strlen(id));
-    while (n > 0 && kept + n <= KEPT) {
-        kept += n;
-        n = jsontext_utf8_len(id + kept, strlen(id) - kept);
-    }
-    snprintf(text, sizeof text, "%.*s_%016" PRIx64, (int)kept, id, hash);
+    callid_fit(text, id, CALLID_RESPONSES_MAX);
     jsonx_set_str(item, "call_id", text);
 }
 

@@ -85,11 +85,10 @@ static int write_reasoning(const struct writing *w)
         json_object_array_add(include, json_object_new_string("reasoning.encrypted_content"));
         jsonx_set(w->root, "include", include);
     }
-    if (dialect_effort_parse(&effort, w->content->reasoning_effort, w->err) != 0)
+    if (dialect_effort_of(&effort, w->dialect, w->content, w->err) != 0)
         return -1;
     if (effort == EFFORT_UNSET)
         return 0;
-    effort = dialect_effort_nearest(w->dialect, effort);
     struct json_object *reasoning = json_object_new_object();
     jsonx_set_str(reasoning, "effort", dialect_effort_name(effort));
     if (effort != EFFORT_NONE)
@@ -109,13 +108,10 @@ static struct json_object *output_format(const struct writing *w)
         jsonx_set_str(format, "type", "json_object");
         return format;
     }
-    /* The neutral form does not have it. */
-    struct json_object *asked = jsonx_object(w->request->body, "response_format");
-    const char *description = jsonx_str(jsonx_object(asked, "json_schema"), "description", NULL);
     jsonx_set_str(format, "type", "json_schema");
     jsonx_set_str(format, "name", c->schema_name);
-    if (description != NULL)
-        jsonx_set_str(format, "description", description);
+    if (c->schema_description != NULL)
+        jsonx_set_str(format, "description", c->schema_description);
     jsonx_set_ref(format, "schema", c->schema);
     if (c->schema_strict >= 0)
         jsonx_set_bool(format, "strict", c->schema_strict == 1);

