@@ -9,6 +9,7 @@
 #include "cronmain.h"
 #include "store/carry.h"
 #include "store/ledger.h"
+#include "store/stored_response.h"
 
 #include <stdio.h>
 
@@ -79,7 +80,8 @@ static int run(struct cron *cron, struct err *err)
     int code = sweep_all(&sweep, cron, work, err);
     if (code == CRON_OK && !cron->dry_run &&
         (ledger_housekeep(cron->store, work, KEEP_RESOLVED_DAYS, err) != 0 ||
-         carry_purge(cron->store, work, cron->deadline_ms, err) != 0))
+         carry_purge(cron->store, work, cron->deadline_ms, err) != 0 ||
+         stored_response_purge(cron->store, work, cron->deadline_ms, err) != 0))
         code = CRON_FAILED;
     if (cron->verbose && !cron->dry_run)
         printf("release-holds: released %zu expired holds\n", sweep.released);
@@ -93,7 +95,8 @@ int main(int argc, char **argv)
         .name = "release-holds",
         .summary =
             "Releases the holds of calls whose process died, deletes old resolved holds and\n"
-            "expired reasoning state, and adds the coming months' partitions of usage_log.",
+            "expired reasoning state and stored responses, and adds the coming months' partitions\n"
+            "of usage_log.",
         .exclusive = true,
         .limit_s = LIMIT_S,
         .run = run,

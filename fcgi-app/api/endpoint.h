@@ -27,6 +27,13 @@ struct endpoint {
 
 /* router_fn; context is a struct endpoint. */
 int ep_chat(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_responses(void *context, struct exchange *x, const struct router_match *match,
+                 struct err *err);
+int ep_stored(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_stored_delete(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_stored_input(void *context, struct exchange *x, const struct router_match *match,
+                    struct err *err);
 int ep_models(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_model(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_me(void *context, struct exchange *x, const struct router_match *match, struct err *err);

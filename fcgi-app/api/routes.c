@@ -7,6 +7,10 @@
 
 const struct router_route api_routes[] = {
     {"POST", "/v1/chat/completions", ROUTER_MODEL, ep_chat},
+    {"POST", "/v1/responses", ROUTER_MODEL, ep_responses},
+    {"GET", "/v1/responses/{}", ROUTER_KEY, ep_stored},
+    {"DELETE", "/v1/responses/{}", ROUTER_KEY, ep_stored_delete},
+    {"GET", "/v1/responses/{}/input_items", ROUTER_KEY, ep_stored_input},
     {"GET", "/v1/models", ROUTER_KEY, ep_models},
     {"GET", "/v1/models/{}", ROUTER_KEY, ep_model},
     {"GET", "/v1/me", ROUTER_KEY, ep_me},

@@ -140,7 +140,9 @@ int surface_serve(struct endpoint *ep, struct exchange *x, const struct surface 
         .kind = KIND_CHAT,
         .arena = ep->arena,
     };
-    int rc = relay_run(ep->relay, &call, &client_sink, &client, err);
+    int rc = surface->prepare != NULL ? surface->prepare(client.writer, ep, &request, err) : 0;
+    if (rc == 0)
+        rc = relay_run(ep->relay, &call, &client_sink, &client, err);
     buf_fini(&client.out);
     surface->writer_fini(client.writer);
     neutral_request_fini(&request);
