@@ -122,7 +122,8 @@ static void take_details(struct reasoning *r, struct arena *arena, struct json_o
 static void take_passed(struct reasoning *r, struct arena *arena, struct json_object *json,
                         const char *member)
 {
-    struct json_object *first = json_object_array_get_idx(jsonx_array(json, "choices"), 0);
+    struct json_object *choices = jsonx_array(json, "choices");
+    struct json_object *first = choices != NULL ? json_object_array_get_idx(choices, 0) : NULL;
     struct json_object *message = jsonx_object(first, member);
 
     if (message == NULL || jsonx_i64(first, "index", 0) != 0)

@@ -8,10 +8,11 @@ set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 requirements=$here/../requirements.txt
+alone=$here/../requirements-alone.txt
 venv=${1:?a directory is needed}/venv
 stamp=$venv/requirements.stamp
 
-if [ -x "$venv/bin/python" ] && cmp -s "$requirements" "$stamp"; then
+if [ -x "$venv/bin/python" ] && cat "$requirements" "$alone" | cmp -s - "$stamp"; then
     echo "$venv/bin/python"
     exit 0
 fi
@@ -21,8 +22,9 @@ for python in /usr/bin/python3 python3; do
         mkdir -p "$1"
         log=$1/venv.log
         if "$python" -m venv "$venv" >"$log" 2>&1 &&
-            "$venv/bin/python" -m pip install --disable-pip-version-check -q -r "$requirements" >>"$log" 2>&1; then
-            cp "$requirements" "$stamp"
+            "$venv/bin/python" -m pip install --disable-pip-version-check -q -r "$requirements" >>"$log" 2>&1 &&
+            "$venv/bin/python" -m pip install --disable-pip-version-check -q --no-deps -r "$alone" >>"$log" 2>&1; then
+            cat "$requirements" "$alone" >"$stamp"
             echo "$venv/bin/python"
             exit 0
         fi
