@@ -153,8 +153,11 @@ static void state_delta(struct buf *out, const struct completions_writer *w,
 {
     open_delta(out, w, event->choice);
     if (event->kind == EVENT_CALL_STATE) {
+        /* Clients look into `function` of every part of a call (LangChain). */
         buf_printf(out,
-                   "\"tool_calls\":[{\"index\":%lld,\"extra_content\":", (long long)event->index);
+                   "\"tool_calls\":[{\"index\":%lld,\"function\":{\"arguments\":\"\"},"
+                   "\"extra_content\":",
+                   (long long)event->index);
         jsonx_write(out, event->json);
         buf_append_str(out, "}]");
     } else {

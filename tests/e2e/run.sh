@@ -3,6 +3,7 @@
 # The end-to-end tests: tests/e2e and tests/sdk. `make check` calls this; by hand, arguments go to pytest, which runs in tests/:
 #   tests/e2e/run.sh e2e/test_money.py -k stream
 # AIG_VENV          Python environment with tests/requirements.txt (default: made by tests/env/venv.sh)
+# AIG_TEST_LLAMAINDEX  python of an environment with tests/requirements-llamaindex.txt (default: made by tests/env/venv.sh)
 # AIG_SDK_DIR       copy of tests/sdk with its JavaScript packages (default: made by tests/env/node.sh)
 # AIG_E2E_GATEWAY   gateway.fcgi of another build, such as one with sanitizers; its cron programs lie beside it
 # AIG_E2E_JOBS      how many tests at once (default: 3)
@@ -32,10 +33,14 @@ if [ -n "${AIG_VENV:-}" ]; then
 else
     python=$(sh "$here/../env/venv.sh" "$work") || missing "the Python packages cannot be installed"
 fi
+if [ -z "${AIG_TEST_LLAMAINDEX:-}" ]; then
+    AIG_TEST_LLAMAINDEX=$(sh "$here/../env/venv.sh" "$work" llamaindex) || AIG_TEST_LLAMAINDEX=
+fi
+export AIG_TEST_LLAMAINDEX
 if [ -z "${AIG_SDK_DIR:-}" ]; then
     AIG_SDK_DIR=$(sh "$here/../env/node.sh" "$work") || AIG_SDK_DIR=
 else
-    cp "$here/../sdk/openai_node.mjs" "$AIG_SDK_DIR/"
+    cp "$here"/../sdk/*.mjs "$AIG_SDK_DIR/"
 fi
 export AIG_SDK_DIR
 [ -n "$AIG_SDK_DIR" ] || [ -z "${CI:-}" ] || missing "the JavaScript packages cannot be installed"

@@ -12,7 +12,10 @@ say() { printf '%s\n' "$*"; }
 begin=$(date +%s)
 if [ -f tests/requirements.txt ]; then
     printf 'Python packages of the tests ... '
-    if python=$(sh tests/env/venv.sh run); then say "$python"; else say "missing"; fi
+    for name in '' llamaindex; do
+        if python=$(sh tests/env/venv.sh run $name); then printf '%s ' "$python"; else printf 'missing '; fi
+    done
+    say
 fi
 if [ -f tests/sdk/package-lock.json ]; then
     printf 'JavaScript packages of the tests ... '

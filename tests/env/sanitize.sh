@@ -28,6 +28,6 @@ fi
 echo "done"
 cd "$root/$dir/build" || exit 1
 # The environments are those of the main build.
-mkdir -p run && ln -s "$root/run/venv" "$root/run/sdk" run/ || exit 1
+mkdir -p run && ln -s "$root/run/venv" "$root/run/venv-llamaindex" "$root/run/sdk" run/ || exit 1
 # Slow as the build is, fewer tests at once.
 AIG_E2E_JOBS=${AIG_E2E_JOBS:-2} exec make -s --no-print-directory check SUITES=tests/e2e/run.sh

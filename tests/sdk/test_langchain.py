@@ -30,7 +30,7 @@ def chat_model(account, **more):
     return ChatOpenAI(model=more.pop("model", "gpt-4o-mini"), base_url=account.api.url + "/v1", api_key=account.key, timeout=GUARD_S, max_retries=0, **more)
 
 
-@pytest.fixture(params=["gpt-4o-mini", "deepseek-v3.2"])
+@pytest.fixture(params=["gpt-4o-mini", "gpt-5.4", "claude-sonnet-4-6", "gemini-3.5-flash", "grok-4.3"])
 def llm(request, account):
     return chat_model(account, model=request.param)
 

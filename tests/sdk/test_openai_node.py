@@ -3,26 +3,11 @@
 
 import json
 import os
-import pathlib
-import platform
-import shutil
 import subprocess
 
 import pytest
 from client import GUARD_S
 from fake import new_word, script
-
-ARCHES = {"x86_64": "x64", "aarch64": "arm64"}
-
-
-@pytest.fixture(scope="session")
-def node():
-    """(node, directory): the Node.js that the lock file brings, as the SDK needs a newer one than Debian has."""
-    directory = pathlib.Path(os.environ.get("AIG_SDK_DIR") or "/nonexistent")
-    if not (directory / "node_modules/openai").is_dir():
-        pytest.skip("the JavaScript packages are not installed (tests/env/node.sh)")
-    own = directory / f"node_modules/node-linux-{ARCHES.get(platform.machine())}/bin/node"
-    return str(own) if own.exists() else shutil.which("node"), directory
 
 
 @pytest.fixture
@@ -36,7 +21,7 @@ def run(node, account):
     return run
 
 
-@pytest.fixture(params=["gpt-4o-mini", "deepseek-v3.2"])
+@pytest.fixture(params=["gpt-4o-mini", "gpt-5.4", "claude-sonnet-4-6", "gemini-3.5-flash", "grok-4.3"])
 def model(request):
     return request.param
 

@@ -96,6 +96,9 @@ def read_contents(ask, body):
     system = body.get("systemInstruction") or {}
     ask.prompt_bytes += sum(len(p.get("text", "")) for p in system.get("parts", []))
     calls = 0
+    # only the current turn's calls are checked for their signature: those after the last question
+    asked = max((i for i, c in enumerate(contents) if c.get("role", "user") == "user" and any(isinstance(p.get("text"), str) for p in c.get("parts") or [])),
+                default=-1)
     for i, content in enumerate(contents):
         role, parts = content.get("role", "user"), content.get("parts")
         if role not in ("user", "model", "function"):
@@ -114,7 +117,7 @@ def read_contents(ask, body):
                 raise Refuse(400, f"Invalid value at 'contents[{i}].parts[0].function_response.response' (type.googleapis.com/google.protobuf.Struct)")
         own = [p for p in parts if "functionCall" in p]
         calls = len(own)
-        if own and ask.model.startswith("gemini-3") and i + 1 < len(contents) and not own[0].get("thoughtSignature"):
+        if own and ask.model.startswith("gemini-3") and i > asked and not own[0].get("thoughtSignature"):
             raise Refuse(400, f"Function call `{own[0]['functionCall'].get('name')}` in the {i}. content block is missing a "
                          "`thought_signature`.")
         if role == "user" and texts:
