@@ -18,23 +18,23 @@ TOOL = {"type": "function", "name": "look_up", "description": "Looks a city up."
     "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}}
 
 
-def post(api, text, **more):
-    return api.post("/v1/responses", dict({"model": "gpt-5.4", "input": text, "max_output_tokens": 2000}, **more))
+def post(api, said, **more):
+    return api.post("/v1/responses", dict({"model": "gpt-5.4", "input": said, "max_output_tokens": 2000}, **more))
 
 
-def good(api, text, **more):
-    answer = post(api, text, **more)
+def good(api, said, **more):
+    answer = post(api, said, **more)
     assert answer.status == 200, answer
     return check_response(answer.json, more.get("model"))
 
 
-def stream(api, text, **more):
-    return Stream(*api.open("POST", "/v1/responses", dict({"model": "gpt-5.4", "input": text, "max_output_tokens": 2000, "stream": True}, **more)))
+def stream(api, said, **more):
+    return Stream(*api.open("POST", "/v1/responses", dict({"model": "gpt-5.4", "input": said, "max_output_tokens": 2000, "stream": True}, **more)))
 
 
-def whole(api, text, **more):
+def whole(api, said, **more):
     """The last response of a stream that ends well."""
-    with stream(api, text, **more) as answer:
+    with stream(api, said, **more) as answer:
         assert answer.status == 200
         chunks, done = answer.chunks()
     assert not done
