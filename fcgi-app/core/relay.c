@@ -486,7 +486,8 @@ static int finish_well(struct run *run)
     const struct reasoning_call kept = reasoning_call_of(run);
 
     /* Before the client can come back with the next turn. */
-    reasoning_keep(&run->reasoning, &kept);
+    if (!run->call->request->keep_nothing)
+        reasoning_keep(&run->reasoning, &kept);
     const char *charge = settle(run, "ok");
 
     (void)run->sink->end(&run->head, &run->usage, charge, run->sink_arg);

@@ -127,6 +127,7 @@ struct neutral_request {
     bool include_usage;
     int64_t output_limit; /* tokens a choice; 0: the client gave none */
     int64_t choices;      /* n, at least 1 */
+    bool keep_nothing;    /* the client wants nothing of the call to be kept, not even reasoning */
     struct neutral_size size;
     const struct neutral_content *content; /* NULL until the surface has taken the request apart */
     struct json_object *carried; /* owned: JSON that content was made of beside the body; or NULL */

@@ -367,6 +367,7 @@ static int read_fields(struct neutral_request *r, struct err *err)
         return -1;
     if (jsonx_want_bool(&r->stream, body, "stream", "stream", err) != 0)
         return -1;
+    r->keep_nothing = !jsonx_bool(body, "store", true);
     return jsonx_want_i64(&r->output_limit, body, "max_output_tokens", "max_output_tokens", 1,
                           RESPONSES_OUTPUT_LIMIT_MAX, err);
 }
