@@ -69,8 +69,9 @@ static bool is_last(struct json_object *event)
 static void pass_event(struct buf *out, struct responses_writer *w, struct json_object *event)
 {
     struct json_object *response = jsonx_object(event, "response");
+    int64_t number = jsonx_i64(event, "sequence_number", -1);
 
-    w->sequence = jsonx_i64(event, "sequence_number", w->sequence) + 1;
+    w->sequence = number >= 0 && number < INT32_MAX ? number + 1 : w->sequence + 1;
     if (response != NULL)
         adopt(w, response);
     if (response != NULL && w->frame == NULL)
