@@ -27,6 +27,18 @@ GRANT EXECUTE ON PROCEDURE stored_response_chain TO aig_app;
 GRANT EXECUTE ON PROCEDURE stored_response_items TO aig_app;
 GRANT EXECUTE ON PROCEDURE stored_response_delete TO aig_app;
 GRANT EXECUTE ON PROCEDURE stored_response_purge TO aig_app;
+GRANT UPDATE, DELETE ON session TO aig_app;
+GRANT EXECUTE ON PROCEDURE session_open TO aig_app;
+GRANT EXECUTE ON PROCEDURE signup_start TO aig_app;
+GRANT EXECUTE ON PROCEDURE signup_verify TO aig_app;
+GRANT EXECUTE ON PROCEDURE reset_start TO aig_app;
+GRANT EXECUTE ON PROCEDURE reset_finish TO aig_app;
+GRANT EXECUTE ON PROCEDURE login_open TO aig_app;
+GRANT EXECUTE ON PROCEDURE throttle_take TO aig_app;
+GRANT EXECUTE ON PROCEDURE throttle_give TO aig_app;
+GRANT EXECUTE ON PROCEDURE mail_claim TO aig_app;
+GRANT EXECUTE ON PROCEDURE mail_done TO aig_app;
+GRANT EXECUTE ON PROCEDURE sign_in_purge TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_authorize TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_authorize_many TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_extend TO aig_app;
@@ -35,10 +47,14 @@ GRANT EXECUTE ON PROCEDURE ledger_settle_many TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_release TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_renew TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_expire TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_begin TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_beat TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_end TO aig_app;
 
 -- Harmless: one deletes holds that ended days ago, the other adds empty partitions.
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_app;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_purge TO aig_app;
 
 GRANT aig_app TO aig_cron;
 
@@ -51,6 +67,8 @@ GRANT INSERT, UPDATE, DELETE ON upstream_health TO aig_admin;
 GRANT EXECUTE ON PROCEDURE create_account TO aig_admin;
 GRANT EXECUTE ON PROCEDURE disable_account TO aig_admin;
 GRANT EXECUTE ON PROCEDURE enable_account TO aig_admin;
+GRANT EXECUTE ON PROCEDURE verify_account TO aig_admin;
+GRANT EXECUTE ON PROCEDURE reset_sessions TO aig_admin;
 GRANT EXECUTE ON PROCEDURE set_tier TO aig_admin;
 GRANT EXECUTE ON PROCEDURE set_markup TO aig_admin;
 GRANT EXECUTE ON PROCEDURE credit_purchase TO aig_admin;
@@ -69,6 +87,7 @@ GRANT EXECUTE ON PROCEDURE set_unit_price TO aig_admin;
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_admin;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_admin;
 GRANT EXECUTE ON PROCEDURE usage_drop_before TO aig_admin;
+GRANT EXECUTE ON PROCEDURE idempotency_purge TO aig_admin;
 
 GRANT SELECT ON v_account TO aig_reader;
 GRANT SELECT ON v_key TO aig_reader;

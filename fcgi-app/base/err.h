@@ -19,7 +19,13 @@ enum err_code {
     ERR_AUTH_DISABLED,        /* 401, code key_disabled */
     ERR_AUTH_EXPIRED,         /* 401, code key_expired */
     ERR_ACCOUNT_DISABLED,     /* 401, code account_disabled */
+    ERR_NOT_SIGNED_IN,        /* 401, code not_signed_in: no session, or one that has ended */
+    ERR_CREDENTIALS,          /* 401, code invalid_credentials */
     ERR_FORBIDDEN,            /* 403 */
+    ERR_CSRF,                 /* 403, code csrf_failed */
+    ERR_TOKEN,                /* 400, code invalid_token: of a link in a mail */
+    ERR_RATE_LIMITED,         /* 429, code rate_limit_exceeded, Retry-After */
+    ERR_NOT_CONFIGURED,       /* 503, code not_configured: the operator has to set something */
     ERR_KEY_CAP,              /* 402 key_cap_exceeded */
     ERR_ACCOUNT_CAP,          /* 402 account_cap_exceeded */
     ERR_TEAM_CAP,             /* 402 team_cap_exceeded */
@@ -28,6 +34,9 @@ enum err_code {
     ERR_NOT_FOUND,            /* 404 not_found */
     ERR_UNSUPPORTED_ENDPOINT, /* 404 unsupported_endpoint */
     ERR_METHOD,               /* 405 method_not_allowed */
+    ERR_IDEMPOTENCY_BUSY,     /* 409 idempotency_in_flight, Retry-After */
+    ERR_IDEMPOTENCY_GONE,     /* 410 idempotency_answer_gone */
+    ERR_IDEMPOTENCY_REUSED,   /* 422 idempotency_key_reused */
     ERR_LENGTH,               /* 411 length_required */
     ERR_TOO_LARGE,            /* 413 request_too_large */
     ERR_MEDIA_TYPE,           /* 415 unsupported_media_type */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Load on an OpenAI-like server: chat completions, plain or streamed, over kept connections in a
- * closed loop (the next request of a connection follows its answer). Prints one JSON object with
- * the counts and the times in microseconds. A stream is complete when [DONE] and the expected
+ * Load on a server that speaks one of the client surfaces, plain or streamed, over kept connections
+ * in a closed loop (the next request of a connection follows its answer). Prints one JSON object
+ * with the counts and the times in microseconds. A stream is complete when its end and the expected
  * number of content events came; the events of tests/bench/upstream carry the time at which they
  * were sent, and what has passed since is their latency.
  */
@@ -35,7 +35,31 @@ enum {
 #define NS_PER_MS 1000000LL
 #define NS_PER_S  1000000000LL
 
+/* How each surface asks and answers. */
+static const struct surface {
+    const char *name;
+    const char
+        *before; /* of the request's members, after the model: what stands before the question */
+    const char *after;
+    const char *stream;  /* added for a stream */
+    const char *content; /* stands before an event's content */
+    const char *end;     /* is in the last event */
+} surfaces[] = {
+    {"chat",
+     "\"messages\":[{\"role\":\"system\",\"content\":\"You answer in two sentences.\"},"
+     "{\"role\":\"user\",\"content\":",
+     "}],\"max_tokens\":400", ",\"stream\":true,\"stream_options\":{\"include_usage\":true}",
+     "\"content\":", "[DONE]"},
+    {"responses", "\"instructions\":\"You answer in two sentences.\",\"input\":",
+     ",\"max_output_tokens\":400", ",\"stream\":true", "\"delta\":", "\"response.completed\""},
+    {"messages",
+     "\"system\":\"You answer in two sentences.\",\"messages\":[{\"role\":\"user\",\"content\":",
+     "}],\"max_tokens\":400", ",\"stream\":true", "\"text\":", "\"message_stop\""},
+};
+
 struct options {
+    const char *surface;
+    const struct surface *shape; /* of that name */
     long port;
     const char *path;
     const char *keys;
@@ -98,15 +122,10 @@ static void add_request(struct load *load, const char *key)
     buf_init(&body, REQUEST_MAX);
     buf_init(&request, REQUEST_MAX);
     buf_printf(&body,
-               "{\"model\":\"%s\",\"messages\":[{\"role\":\"system\",\"content\":\"You answer in "
-               "two sentences.\"},{\"role\":\"user\",\"content\":\"What is a prepaid ledger, and "
-               "why does it need a database?\"}],\"max_tokens\":400",
-               o->model);
-    if (o->stream != 0)
-        buf_printf(&body,
-                   ",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
-                   "\"metadata\":{\"events\":\"%ld\",\"interval_ms\":\"%ld\"}",
-                   o->events, o->interval_ms);
+               "{\"model\":\"%s\",%s\"What is a prepaid ledger, and why does it need a database? "
+               "[events %ld interval_ms %ld]\"%s%s",
+               o->model, o->shape->before, o->events, o->interval_ms, o->shape->after,
+               o->stream != 0 ? o->shape->stream : "");
     buf_append_char(&body, '}');
     buf_printf(&request,
                "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%ld\r\nContent-Type: application/json\r\n"
@@ -194,16 +213,16 @@ static int on_event(const struct sse_event *event, void *arg)
 {
     struct connection *n = arg;
     struct load *load = n->load;
-    static const char name[] = "\"content\":";
+    const struct surface *s = load->options.shape;
 
-    if (span_equals(event->data, "[DONE]")) {
+    if (memmem(event->data.ptr, event->data.len, s->end, strlen(s->end)) != NULL) {
         n->done = true;
         return 0;
     }
-    const char *at = memmem(event->data.ptr, event->data.len, name, strlen(name));
+    const char *at = memmem(event->data.ptr, event->data.len, s->content, strlen(s->content));
     if (at == NULL)
         return 0;
-    at += strlen(name);
+    at += strlen(s->content);
     at += strspn(at, " \"");
     int64_t sent = strtoll(at, NULL, 10);
     if (sent <= 0)
@@ -337,7 +356,8 @@ static void print_result(struct load *load)
 static void usage(void)
 {
     fputs(
-        "load --port=N [--path=/v1/chat/completions] [--keys=FILE] [--model=NAME]\n"
+        "load --port=N [--surface=chat|responses|messages] [--path=/v1/chat/completions] "
+        "[--keys=FILE] [--model=NAME]\n"
         "     [--connections=N] [--ms=N] [--warmup-ms=N]\n"
         "     [--stream=1 [--events=N] [--interval-ms=N]] [--once=1 [--ramp-ms=N]]\n"
         "\n"
@@ -364,6 +384,7 @@ static const struct option_at numbers[] = {
 };
 
 static const struct option_at texts[] = {
+    {"surface", offsetof(struct options, surface)},
     {"path", offsetof(struct options, path)},
     {"keys", offsetof(struct options, keys)},
     {"model", offsetof(struct options, model)},
@@ -400,7 +421,10 @@ static int parse_options(struct options *o, int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (!parse_option(o, argv[i]))
             return -1;
-    bool right = o->port > 0 && o->port < 65536 && o->connections > 0 &&
+    for (size_t i = 0; i < ARRAY_LEN(surfaces); i++)
+        if (strcmp(surfaces[i].name, o->surface) == 0)
+            o->shape = &surfaces[i];
+    bool right = o->shape != NULL && o->port > 0 && o->port < 65536 && o->connections > 0 &&
                  o->connections <= CONNECTIONS_MAX && o->ms > 0 && o->events > 0;
     return right ? 0 : -1;
 }
@@ -432,7 +456,8 @@ static void close_all(struct load *load)
 int main(int argc, char **argv)
 {
     static struct load load = {
-        .options = {.path = "/v1/chat/completions",
+        .options = {.surface = "chat",
+                    .path = "/v1/chat/completions",
                     .model = "gpt-4o-mini",
                     .connections = 1,
                     .ms = 3000,

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Measures the gateway and prints tables: what a call costs beside the same call to the upstream and beside a FastCGI program that does
-nothing (null.c), how late the events of a stream arrive, and what a thousand streams at once take.
+nothing (null.c), how late the events of a stream arrive, through each surface and each provider's format, what a hedge costs, how fast
+streams are translated, and what a thousand streams at once take.
 
-    make bench                              everything, about four minutes
-    make bench BENCHFLAGS=--quick           one short round of everything, about one minute
-    tests/bench/run.py --build=DIR --only=latency,rate,stream,streams
+    make bench                              everything, about six minutes
+    make bench BENCHFLAGS=--quick           one short round of everything, about two minutes
+    tests/bench/run.py --build=DIR --only=latency,rate,stream,providers,hedge,translate,streams
 
 All runs on this machine: MariaDB, gateway, lighttpd, upstream and the load share its cores, so ratios within one run mean more than
 figures. Times are never asserted; the exit status is 1 only when the ledger does not agree with what was answered. Needs what `make bench`
@@ -41,7 +42,13 @@ STREAMS = 1000
 THREADS = 256
 STREAM_THREADS = 1100
 LOAD_LIMIT_S = 120
-PARTS = ("latency", "rate", "stream", "streams")
+PARTS = ("latency", "rate", "stream", "providers", "hedge", "translate", "streams")
+SURFACES = {"chat": "/api/v1/chat/completions", "responses": "/api/v1/responses", "messages": "/api/v1/messages"}
+# A model of each provider's format, and the longest recorded stream of each.
+ROUTES = {"openai": "gpt-4o-mini", "openai-responses": "gpt-5.4", "anthropic": "claude-sonnet-4-6", "google": "gemini-3.5-flash", "openrouter": "grok-4.3"}
+RECORDINGS = {"openai": "openai/prefect.multiple-agents.3", "openai-responses": "openai/openai.openai-instructions-with-responses-logprobs-streaming.0",
+              "anthropic": "anthropic/anthropic.pause-turn-web-search-streaming-vcr.0", "google": "google/google.google-model-thinking-part-iter.0",
+              "openrouter": "openrouter/openrouter.openrouter-stream-with-reasoning.0"}
 TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 
 
@@ -155,8 +162,9 @@ class NullStack(Stack):
 class Target:
     """Something to load: where it is, with which keys, and whose CPU time it takes."""
 
-    def __init__(self, name, port, processes, path=PATH, keys=None):
+    def __init__(self, name, port, processes, path=PATH, keys=None, surface="chat", model=MODEL):
         self.name, self.port, self.processes, self.path, self.keys = name, port, processes, path, keys
+        self.surface, self.model = surface, model
 
     @property
     def paid(self):
@@ -203,15 +211,15 @@ class Bench:
     # Start and stop
 
     def start(self):
-        for name in ("null", "upstream", "load"):
+        for name in ("null", "upstream", "load", "translate"):
             if not (self.programs / name).exists():
                 raise StackError(f"{self.programs / name} is missing: `make bench` builds it")
         self.upstream = subprocess.Popen([str(self.programs / "upstream")], stdout=subprocess.PIPE, text=True)
         self.open.append(self.stop_upstream)
         self.upstream_port = int(self.upstream.stdout.readline().split()[1])
-        self.stack = Stack(builddir=self.build, upstream=False, say=self.say,
-                           config={"openai_url": f"http://127.0.0.1:{self.upstream_port}", "openai_key": "bench", "threads": THREADS,
-                                   "threads_reserved": 8})
+        url = f"http://127.0.0.1:{self.upstream_port}"
+        providers = {f"{p}_{k}": v for p in ("openai", "anthropic", "google", "openrouter") for k, v in (("url", url), ("key", "bench"))}
+        self.stack = Stack(builddir=self.build, upstream=False, say=self.say, config=dict(providers, threads=THREADS, threads_reserved=8))
         self.open.append(self.stack.stop)
         self.stack.start()
         self.null = NullStack(self.programs / "null", builddir=self.build)
@@ -256,7 +264,7 @@ class Bench:
     # One load
 
     def load(self, target, connections, seconds, warmup=0.5, sampler=None, **more):
-        arguments = {"port": target.port, "path": target.path, "model": MODEL, "connections": connections, "ms": int(seconds * 1000),
+        arguments = {"port": target.port, "path": target.path, "surface": target.surface, "model": target.model, "connections": connections, "ms": int(seconds * 1000),
                      "warmup-ms": int(warmup * 1000), **more}
         if target.keys:
             arguments["keys"] = target.keys
@@ -382,6 +390,63 @@ class Bench:
         table("Streams: from the upstream's event to the client's, and time to the first token, ms",
               ("", "direct p50", "p99", "gateway p50", "p99", "added p50", "added p99", "errors"), rows,
               ["Goal: event p50 below 1 ms. The first token includes the authorization, so one durable transaction."])
+
+    def providers(self):
+        """Each surface on each provider's format, beside the upstream itself."""
+        seconds, number = (1.2, 1) if self.options.quick else (2.5, 3)
+        events = {"stream": 1, "events": 20, "interval_ms": 20, "ramp_ms": 237}
+        first = {"stream": 1, "events": 1, "interval_ms": 1}
+        targets = {(s, p): Target(f"{s} on {p}", self.stack.port, self.hot.processes, path=path, keys=self.work / "hot", surface=s, model=model)
+                   for s, path in SURFACES.items() for p, model in ROUTES.items()}
+        plan = [(("direct", "event"), lambda: self.load(self.direct, 20, seconds, warmup=1, **events)),
+                (("direct", "first"), lambda: self.load(self.direct, 1, seconds, **first))]
+        for key, t in targets.items():
+            plan += [((key, "event"), lambda t=t: self.load(t, 20, seconds, warmup=1, **events)),
+                     ((key, "first"), lambda t=t: self.load(t, 1, seconds, **first))]
+        cells = self.rounds(number, plan)
+        direct = cells["direct", "first"].value("first", "p50_us")
+        rows = [("upstream, direct", ms(direct), "", ms(cells["direct", "event"].value("event", "p50_us")),
+                 ms(cells["direct", "event"].value("event", "p99_us")), "", "", cells["direct", "event"].errors())]
+        for key, t in targets.items():
+            c, f = cells[key, "event"], cells[key, "first"]
+            each = [sum(r["cpu"][n] for r in c.results) / max(1, sum(r["ok"] for r in c.results)) / events["events"] for n in ("app", "lighttpd")]
+            rows.append((t.name, ms(f.value("first", "p50_us")), ms(f.value("first", "p50_us") - direct), ms(c.value("event", "p50_us")),
+                         ms(c.value("event", "p99_us")), f"{each[0]:.0f}", f"{each[1]:.0f}", f"{f.errors()} / {c.errors()}"))
+        table("Surfaces and providers: first token at 1 client, events of 20 streams every 20 ms, ms",
+              ("", "first token p50", "added", "event p50", "p99", "CPU us an event, app", "lighttpd", "errors"), rows,
+              ["CPU an event: that of the whole call (20 events, authorization and settlement) by its events."])
+
+    def hedge(self):
+        """OpenAI answers 500, and OpenAI is marked down: beside a call that OpenRouter serves anyway."""
+        rounds = 15 if self.options.quick else 60
+        first = {"stream": 1, "events": 1, "interval_ms": 1, "once": 1}
+        plain = Target("OpenRouter's own model", self.stack.port, self.hot.processes, keys=self.work / "hot", model=ROUTES["openrouter"])
+        failing = Target("hedged: OpenAI answers 500", self.stack.port, self.hot.processes, keys=self.work / "hot")
+        down = Target("hedged: OpenAI is marked down", self.stack.port, self.hot.processes, keys=self.work / "hot")
+        self.stack.restart_gateway(openai_url=f"http://127.0.0.1:{self.upstream_port}/fail")
+        cells = {t: Cell() for t in (plain, failing, down)}
+        for n in range(rounds + 1):
+            for t in (plain, failing, down):
+                self.stack.sql("DELETE FROM upstream_health")
+                if t is down:
+                    self.stack.sql("INSERT INTO upstream_health (provider, failures, down_until) VALUES ('openai', 9, '2999-01-01')")
+                time.sleep(1.1)    # the gateway's copy of it lives for a second
+                result = self.load(t, 1, 1, warmup=0, **first)
+                if n > 0:          # the first round opens the connections
+                    cells[t].results.append(result)
+        base = cells[plain].value("first", "p50_us")
+        rows = [(t.name, ms(c.value("first", "p50_us")), "" if t is plain else ms(c.value("first", "p50_us") - base), c.errors()) for t, c in cells.items()]
+        table(f"Hedging: time to the first token, ms, median of {rounds} calls", ("", "first token", "added", "errors"), rows,
+              ["Added to the failing case: OpenAI's answer, its report and the extended hold. Goal with OpenAI marked down: none."])
+        self.stack.restart_gateway(openai_url=f"http://127.0.0.1:{self.upstream_port}")
+
+    def translate(self):
+        """A recorded stream to chat completions, without network."""
+        recordings = HERE.parent / "upstream/recordings"
+        files = [f"{p}={recordings / case / 'response.sse'}" for p, case in RECORDINGS.items()]
+        done = subprocess.run([str(self.programs / "translate"), *files], capture_output=True, text=True, check=True)
+        rows = [(r["provider"], r["bytes"], r["events"], f"{r['mb_per_s']:.0f}", f"{r['us_per_event']:.1f}") for r in map(json.loads, done.stdout.splitlines())]
+        table("Translation of the longest recorded stream, one thread", ("", "bytes", "events with content", "MB/s", "us an event"), rows)
 
     def streams(self):
         events, ramp = (40, 2000) if self.options.quick else (100, 3000)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An OpenAI-like upstream that costs little: one thread on libevent. Every answer is the same; a
- * stream has as many content events as `metadata.events` of the request says,
- * `metadata.interval_ms` apart, the first one at once, and the content of each is the
- * CLOCK_MONOTONIC time in ns at which it was sent. For measurements only; tests use tests/upstream.
+ * An upstream that costs little: one thread on libevent. Speaks every provider's format, by the
+ * path. Every answer is the same; a stream has as many content events as "[events N" in the
+ * request's text says, "interval_ms M]" apart, the first one at once, and the content of each is
+ * the CLOCK_MONOTONIC time in ns at which it was sent. A path that begins with /fail is answered
+ * with 500. For measurements only; tests use tests/upstream.
  *
  * Listens on 127.0.0.1, prints "port N" and runs until it is killed or its parent ends.
  */
@@ -58,17 +59,93 @@ static const char role_event[] =
     "data: {" STREAM_ID "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\","
     "\"content\":\"\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
 static const char content_event[] =
-    "data: {" STREAM_ID "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%lld\"},"
-    "\"logprobs\":null,\"finish_reason\":null}]}\n\n";
+    "data: {" STREAM_ID "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"";
+static const char content_event_end[] = "\"},"
+                                        "\"logprobs\":null,\"finish_reason\":null}]}\n\n";
 static const char last_events[] =
     "data: {" STREAM_ID "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,"
     "\"finish_reason\":\"stop\"}]}\n\n"
     "data: {" STREAM_ID "\"choices\":[]," USAGE "}\n\n"
     "data: [DONE]\n\n";
 
+#define RESPONSE(status)                                                                           \
+    "\"response\":{\"id\":\"resp_68f1a3\",\"object\":\"response\",\"created_at\":1761830400,"      \
+    "\"status\":\"" status "\",\"model\":\"gpt-5.4\",\"output\":[],\"error\":null"
+
+static const char responses_head[] =
+    "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0," RESPONSE(
+        "in_progress") "}}\n\n"
+                       "event: response.output_item.added\ndata: "
+                       "{\"type\":\"response.output_item.added\","
+                       "\"sequence_number\":1,\"output_index\":0,\"item\":{\"id\":\"msg_68f1a3\","
+                       "\"type\":"
+                       "\"message\",\"status\":\"in_progress\",\"role\":\"assistant\",\"content\":["
+                       "]}}\n\n"
+                       "event: response.content_part.added\ndata: "
+                       "{\"type\":\"response.content_part.added\","
+                       "\"sequence_number\":2,\"item_id\":\"msg_68f1a3\",\"output_index\":0,"
+                       "\"content_index\":0,"
+                       "\"part\":{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],"
+                       "\"text\":\"\"}}\n\n";
+static const char responses_event[] =
+    "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\","
+    "\"sequence_number\":3,\"item_id\":\"msg_68f1a3\",\"output_index\":0,\"content_index\":0,"
+    "\"delta\":\"";
+static const char responses_event_end[] = "\",\"logprobs\":[],\"obfuscation\":\"Xy2\"}\n\n";
+static const char responses_tail[] =
+    "event: response.completed\ndata: "
+    "{\"type\":\"response.completed\",\"sequence_number\":9," RESPONSE(
+        "completed") ",\"usage\":{\"input_tokens\":42,\"input_tokens_details\":{"
+                     "\"cached_tokens\":0},\"output_tokens\":64,\"output_tokens_details\":{"
+                     "\"reasoning_tokens\":0},\"total_tokens\":106}}}\n\n";
+
+static const char messages_head[] =
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":"
+    "\"claude-sonnet-4-6\",\"id\":\"msg_01HqL1\",\"type\":\"message\",\"role\":\"assistant\","
+    "\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":42,"
+    "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":1}}}\n\n"
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"
+    "\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+static const char messages_event[] =
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,"
+    "\"delta\":{\"type\":\"text_delta\",\"text\":\"";
+static const char messages_event_end[] = "\"}}\n\n";
+static const char messages_tail[] =
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+    "\"end_turn\",\"stop_sequence\":null},\"usage\":{\"input_tokens\":42,\"output_tokens\":64}}\n\n"
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+static const char gemini_event[] =
+    "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"";
+static const char gemini_event_end[] =
+    "\"}],\"role\": "
+    "\"model\"},\"index\": 0}],\"usageMetadata\": {\"promptTokenCount\": 42,\"totalTokenCount\": "
+    "42},\"modelVersion\": \"gemini-3.5-flash\",\"responseId\": \"x8b1\"}\r\n\r\n";
+static const char gemini_tail[] =
+    "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"\"}],\"role\": "
+    "\"model\"},\"finishReason\": \"STOP\",\"index\": 0}],\"usageMetadata\": "
+    "{\"promptTokenCount\": 42,\"candidatesTokenCount\": 64,\"totalTokenCount\": "
+    "106},\"modelVersion\": \"gemini-3.5-flash\",\"responseId\": \"x8b1\"}\r\n\r\n";
+
+/* How a provider streams; found by a piece of its path, the last one fits all. */
+static const struct shape {
+    const char *path;
+    const char *head;
+    const char *event; /* before its content, and after it */
+    const char *event_end;
+    const char *tail;
+} shapes[] = {
+    {"/v1/responses", responses_head, responses_event, responses_event_end, responses_tail},
+    {"/v1/messages", messages_head, messages_event, messages_event_end, messages_tail},
+    {":streamGenerateContent", "", gemini_event, gemini_event_end, gemini_tail},
+    {"", role_event, content_event, content_event_end, last_events},
+};
+
 /* One stream under way. */
 struct stream {
     struct evhttp_request *request;
+    const struct shape *shape;
     struct event *timer;
     struct timeval interval;
     long left;
@@ -109,21 +186,32 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (s->left-- > 0) {
-        int n = snprintf(text, sizeof text, content_event, (long long)timing_mono_ns());
+        int n = snprintf(text, sizeof text, "%s%lld%s", s->shape->event,
+                         (long long)timing_mono_ns(), s->shape->event_end);
         send_text(s, text, (size_t)n);
         event_add(s->timer, &s->interval);
         return;
     }
-    send_text(s, last_events, strlen(last_events));
+    send_text(s, s->shape->tail, strlen(s->shape->tail));
     evhttp_connection_set_closecb(evhttp_request_get_connection(s->request), NULL, NULL);
     evhttp_send_reply_end(s->request);
     stream_free(s);
+}
+
+static const struct shape *shape_of(const char *uri)
+{
+    size_t i = 0;
+
+    while (i + 1 < ARRAY_LEN(shapes) && strstr(uri, shapes[i].path) == NULL)
+        i++;
+    return &shapes[i];
 }
 
 static void stream_start(struct evhttp_request *request, long events, long interval_ms)
 {
     struct stream *s = mem_zalloc(sizeof *s);
 
+    s->shape = shape_of(evhttp_request_get_uri(request));
     s->request = request;
     s->left = events;
     s->interval.tv_sec = interval_ms / 1000;
@@ -133,11 +221,11 @@ static void stream_start(struct evhttp_request *request, long events, long inter
     evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
                       "text/event-stream; charset=utf-8");
     evhttp_send_reply_start(request, HTTP_OK, "OK");
-    send_text(s, role_event, strlen(role_event));
+    send_text(s, s->shape->head, strlen(s->shape->head));
     on_tick(-1, EV_TIMEOUT, s);
 }
 
-/* The number that follows `name` in the JSON text, quoted or not. */
+/* The number that follows `name` in the text. */
 static long number_after(const char *json, const char *name, long otherwise)
 {
     const char *at = strstr(json, name);
@@ -145,15 +233,16 @@ static long number_after(const char *json, const char *name, long otherwise)
     if (at == NULL)
         return otherwise;
     at += strlen(name);
-    at += strspn(at, "\": ");
     long v = strtol(at, NULL, 10);
     return v >= 0 ? v : otherwise;
 }
 
-static bool wants_stream(const char *json)
+static bool wants_stream(const char *uri, const char *json)
 {
     const char *at = strstr(json, "\"stream\"");
 
+    if (strstr(uri, ":streamGenerateContent") != NULL)
+        return true;
     if (at == NULL)
         return false;
     at += strlen("\"stream\"");
@@ -164,13 +253,18 @@ static bool wants_stream(const char *json)
 static void on_request(struct evhttp_request *request, void *arg)
 {
     struct evbuffer *in = evhttp_request_get_input_buffer(request);
+    const char *uri = evhttp_request_get_uri(request);
 
     (void)arg;
+    if (strncmp(uri, "/fail", strlen("/fail")) == 0) {
+        evhttp_send_error(request, HTTP_INTERNAL, NULL);
+        return;
+    }
     evbuffer_add(in, "", 1);
     const char *json = (const char *)evbuffer_pullup(in, -1);
-    if (wants_stream(json)) {
-        stream_start(request, number_after(json, "\"events\"", EVENTS_DEFAULT),
-                     number_after(json, "\"interval_ms\"", INTERVAL_MS_DEFAULT));
+    if (wants_stream(uri, json)) {
+        stream_start(request, number_after(json, "[events ", EVENTS_DEFAULT),
+                     number_after(json, "interval_ms ", INTERVAL_MS_DEFAULT));
         return;
     }
     struct evbuffer *out = evbuffer_new();

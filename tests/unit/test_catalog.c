@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include "base/timing.h"
+#include "core/models.h"
 #include "moneyfix.h"
 #include "store/catalog.h"
 #include "unit.h"
@@ -130,12 +132,40 @@ static void test_retiring_and_disabled(void **state)
     assert_null(find(&c, "unit-steps"));
 }
 
+/* The clock crosses the day on which Claude Sonnet 4.5 retires. */
+static void test_the_next_retirement_of_the_seed(void **state)
+{
+    (void)state;
+    const int64_t day_ms = INT64_C(1795996800) * 1000; /* 2026-11-30, UTC */
+    struct models *m = models_new(&fix.store);
+    const struct models_copy *copy = NULL;
+    const struct catalog_model *model = NULL;
+    const char *substituted = NULL;
+
+    assert_int_equal(models_take(&copy, m, &fix.err), 0);
+    timing_shift_wall_ms(day_ms - 1000 - timing_wall_ms());
+    assert_int_equal(models_find(&model, &substituted, copy, "claude-sonnet-4-5", &fix.err), 0);
+    assert_string_equal(model->dialect, "claude-4.5");
+    assert_null(substituted);
+    timing_shift_wall_ms(0);
+    timing_shift_wall_ms(day_ms - timing_wall_ms());
+    assert_int_equal(models_find(&model, &substituted, copy, "claude-sonnet-4-5", &fix.err), 0);
+    assert_string_equal(model->name, "claude-sonnet-5-5");
+    assert_string_equal(model->dialect, "claude-sonnet-5.5");
+    assert_string_equal(model->routes[0].upstream_model, "claude-sonnet-5-5");
+    assert_string_equal(substituted, "claude-sonnet-4-5");
+    timing_shift_wall_ms(0);
+    models_give(m, copy);
+    models_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_retiring_and_disabled),
+        cmocka_unit_test(test_the_next_retirement_of_the_seed),
     };
     return cmocka_run_group_tests(tests, group_start, group_stop);
 }

@@ -295,6 +295,10 @@ static void urls_are_checked(void **state)
                       "no query");
     }
     refused("mail_url = localhost:25\n", "mail_url must be a URL that begins with smtp://");
+    refused("mail_url = https://mail.example.org\n",
+            "mail_url must be a URL that begins with smtp");
+    refused("mail_from = nobody\n", "mail_from must be an e-mail address");
+    refused("mail_from = A <a@example.org> B\n", "mail_from must be an e-mail address");
 }
 
 static void hosts_are_checked(void **state)
