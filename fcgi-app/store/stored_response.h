@@ -23,7 +23,7 @@ struct stored_row {
     const char *previous_id; /* NULL: none */
     int64_t depth;           /* responses in the chain up to this one */
     int64_t chain_bytes;     /* sealed bytes in it */
-    const char *sealed;      /* base64 */
+    const char *sealed;      /* base64 in lines */
 };
 
 struct stored_new {

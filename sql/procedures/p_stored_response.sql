@@ -86,7 +86,7 @@ BEGIN
             AND r.owner_id = v_owner_id AND r.expires_at > v_now
         WHERE c.n < p_max
     )
-    SELECT r.id, r.previous_id, r.depth, r.chain_bytes, REPLACE(TO_BASE64(r.sealed), CHAR(10), '') AS sealed
+    SELECT r.id, r.previous_id, r.depth, r.chain_bytes, TO_BASE64(r.sealed) AS sealed
     FROM chain c JOIN stored_response r ON r.id = c.id
     ORDER BY c.n;
 END //
@@ -105,7 +105,7 @@ BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
 
     CALL stored_scope_inner(p_key_id, v_account_id, v_owner_id);
-    SELECT r.id, r.previous_id, r.depth, r.chain_bytes, REPLACE(TO_BASE64(r.sealed), CHAR(10), '') AS sealed
+    SELECT r.id, r.previous_id, r.depth, r.chain_bytes, TO_BASE64(r.sealed) AS sealed
     FROM (SELECT DISTINCT i.response_id
             FROM JSON_TABLE(p_item_ids, '$[*]'
                 COLUMNS (item_id VARCHAR(96) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) j

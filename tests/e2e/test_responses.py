@@ -251,3 +251,12 @@ def test_hedged_to_another_model(account, world):
     # custom tools exist at OpenAI only: nobody can stand in
     answer = post(account.api, script(new_word(), {"openai": {"status": 500}}), model="test-hedged", tools=[{"type": "custom", "name": "c"}])
     assert answer.status == 502
+
+
+@pytest.mark.parametrize("model", ["gpt-5.4", "claude-sonnet-4-6"])
+def test_a_repeat_with_the_same_idempotency_key(account, world, model):
+    word = new_word()
+    body = {"model": model, "input": word, "store": True, "stream": True, "max_output_tokens": 500}
+    answers = [account.api.post("/v1/responses", body, headers={"Idempotency-Key": word}) for _ in range(2)]
+    assert answers[0].status == 200 and answers[0].body == answers[1].body and answers[1].headers["x-aig-idempotent-replay"] == "true"
+    assert len(world.fake.requests(word)) == 1 and account.db.value("SELECT COUNT(*) FROM stored_response WHERE owner_id = %s", account.id) == 1

@@ -149,6 +149,15 @@ def test_an_answer_that_is_too_large_says_that_it_is_not_kept(account):
     assert response["store"] is False and rows(account) == []
 
 
+def test_a_large_one(world):
+    with world.account(usd="100") as account:
+        word = new_word()
+        first = good(account.api, word + "x" * 3900000, store=True, model="gpt-5.4")
+        assert first["store"] is True
+        assert account.api.get(f"/v1/responses/{first['id']}/input_items").json["data"][0]["content"][0]["text"].startswith(word)
+        assert good(account.api, "go on", previous_response_id=first["id"])["store"] is False
+
+
 def test_time_is_over(account, world):
     first = good(account.api, new_word(), store=True)
     days = account.db.value("SELECT DATEDIFF(expires_at, created_at) FROM stored_response WHERE id = %s", first["id"])
