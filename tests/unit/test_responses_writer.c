@@ -144,29 +144,28 @@ struct replay {
     int64_t prompt;
     int64_t completion;
     bool carried; /* reasoning state comes as an item */
-    bool own;     /* passed through: the events are the provider's */
 };
 
 static const struct replay replays[] = {
     {"openai", "openai-responses.openai-responses-stream.0", &responses_format,
-     "response.completed", "", 0, "get_capital {\"country\":\"France\"}\n", 255, 16, false, true},
+     "response.completed", "", 0, "get_capital {\"country\":\"France\"}\n", 255, 16, false},
     {"openai", "openai-responses.openai-responses-stream.1", &responses_format,
-     "response.completed", "The capital of France is Paris.", 31, "", 278, 9, false, true},
+     "response.completed", "The capital of France is Paris.", 31, "", 278, 9, false},
     {"openai", "openai-responses.openai-responses-streaming-usage.0", &responses_format,
-     "response.completed", "", 0, "final_result {\"result\":6666}\n", 53, 469, true, true},
+     "response.completed", "", 0, "final_result {\"result\":6666}\n", 53, 469, true},
     {"openai", "openai.openai-instructions-with-responses-logprobs-streaming.0",
      &completions_format, "response.completed", "The capital of Minas Gerais is", 46, "", 25, 10,
-     false, true},
+     false},
     {"anthropic", "tool-search.anthropic-native-tool-search-streaming.1", &messages_format,
-     "response.completed", "", SIZE_MAX, "", -1, -1, false, false},
+     "response.completed", "", SIZE_MAX, "", -1, -1, false},
     {"anthropic", "anthropic.anthropic-code-execution-tool-stream.0", &messages_format,
-     "response.completed", "", SIZE_MAX, "", -1, -1, true, false},
+     "response.completed", "", SIZE_MAX, "", -1, -1, true},
     {"google", "google.google-model-iter-stream.0", &gemini_format, "response.completed", "",
-     SIZE_MAX, "get_capital {\"country\":\"France\"}\n", -1, -1, false, false},
+     SIZE_MAX, "get_capital {\"country\":\"France\"}\n", -1, -1, false},
     {"google", "structured-output.native-output-with-function-tools-stream.0", &gemini_format,
-     "response.completed", "", 0, NULL, -1, -1, true, false},
+     "response.completed", "", 0, NULL, -1, -1, true},
     {"openrouter", "openrouter.openrouter-streaming-reasoning.0", &openrouter_format,
-     "response.completed", "", SIZE_MAX, "", -1, -1, true, false},
+     "response.completed", "", SIZE_MAX, "", -1, -1, true},
 };
 
 static void start(struct surface_session *s, const struct replay *r)
