@@ -179,14 +179,31 @@ static int read_number(struct json_object **out, const struct reading *r, const 
     return 0;
 }
 
+/* Fields of chat completions, which OpenAI refuses here, too: to leave them out would change the
+ * answer. */
+static int refuse_chat_fields(const struct reading *r)
+{
+    static const char *const fields[] = {
+        "stop",       "n",         "seed",          "logit_bias",       "frequency_penalty",
+        "max_tokens", "top_k",     "verbosity",     "response_format",  "presence_penalty",
+        "messages",   "functions", "function_call", "reasoning_effort", "max_completion_tokens",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        if (jsonx_get(r->body, fields[i]) != NULL)
+            return err_set(r->err, ERR_UNSUPPORTED_VALUE, fields[i],
+                           "'%s' is no field of POST /v1/responses.", fields[i]);
+    return 0;
+}
+
 int responses_read_settings(struct neutral_content *c, const struct neutral_request *request,
                             struct arena *arena, struct err *err)
 {
     struct json_object *body = request->body;
     struct reading r = {.content = c, .request = request, .body = body, .arena = arena, .err = err};
 
-    if (read_tools(&r) != 0 || read_tool_choice(&r) != 0 || read_text(&r) != 0 ||
-        read_number(&c->temperature, &r, "temperature") != 0 ||
+    if (refuse_chat_fields(&r) != 0 || read_tools(&r) != 0 || read_tool_choice(&r) != 0 ||
+        read_text(&r) != 0 || read_number(&c->temperature, &r, "temperature") != 0 ||
         read_number(&c->top_p, &r, "top_p") != 0)
         return -1;
     c->top_logprobs = -1;

@@ -197,6 +197,8 @@ static void what_needs_openai_is_refused(void **state)
     } cases[] = {
         {"{'model':'m','input':'x','tools':[{'type':'custom','name':'c'}]}", "tools[0]"},
         {"{'model':'m','input':'x','tools':[{'type':'function'}]}", "tools[0].name"},
+        {"{'model':'m','input':'x','max_tokens':5}", "max_tokens"},
+        {"{'model':'m','input':'x','stop':['a']}", "stop"},
         {"{'model':'m','input':'x','tool_choice':'perhaps'}", "tool_choice"},
         {"{'model':'m','input':'x','tool_choice':{'type':'function'}}", "tool_choice"},
         {"{'model':'m','input':'x','tool_choice':{'type':'allowed_tools'}}", "tool_choice"},
