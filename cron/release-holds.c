@@ -11,6 +11,7 @@
 #include "store/hook.h"
 #include "store/idempotency_row.h"
 #include "store/ledger.h"
+#include "store/stored_response.h"
 
 #include <stdio.h>
 
@@ -84,6 +85,7 @@ static int run(struct cron *cron, struct err *err)
     if (code == CRON_OK && !cron->dry_run &&
         (ledger_housekeep(cron->store, work, KEEP_RESOLVED_DAYS, err) != 0 ||
          carry_purge(cron->store, work, cron->deadline_ms, err) != 0 ||
+         stored_response_purge(cron->store, work, cron->deadline_ms, err) != 0 ||
          hook_housekeep(cron->store, work, KEEP_DELIVERED_DAYS, KEEP_DEAD_DAYS, err) != 0))
         code = CRON_FAILED;
     int64_t deleted = 0;
@@ -104,8 +106,8 @@ int main(int argc, char **argv)
         .name = "release-holds",
         .summary =
             "Releases the holds of calls whose process died, deletes old resolved holds, expired\n"
-            "idempotency keys and reasoning state and old webhooks, and adds the coming months'\n"
-            "partitions of usage_log.",
+            "idempotency keys, reasoning state, stored responses and old webhooks, and adds the\n"
+            "coming months' partitions of usage_log.",
         .exclusive = true,
         .limit_s = LIMIT_S,
         .run = run,

@@ -21,6 +21,11 @@ CREATE ROLE IF NOT EXISTS aig_app, aig_cron, aig_admin, aig_reader;
 
 GRANT SELECT ON * TO aig_app;
 GRANT INSERT, UPDATE, DELETE ON upstream_health TO aig_app;
+GRANT EXECUTE ON PROCEDURE stored_response_put TO aig_app;
+GRANT EXECUTE ON PROCEDURE stored_response_chain TO aig_app;
+GRANT EXECUTE ON PROCEDURE stored_response_items TO aig_app;
+GRANT EXECUTE ON PROCEDURE stored_response_delete TO aig_app;
+GRANT EXECUTE ON PROCEDURE stored_response_purge TO aig_app;
 GRANT UPDATE, DELETE ON session TO aig_app;
 GRANT EXECUTE ON PROCEDURE session_open TO aig_app;
 GRANT INSERT, UPDATE, DELETE ON reasoning_carry TO aig_app;

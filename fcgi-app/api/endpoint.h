@@ -47,6 +47,13 @@ int ep_messages(void *context, struct exchange *x, const struct router_match *ma
                 struct err *err);
 int ep_count_tokens(void *context, struct exchange *x, const struct router_match *match,
                     struct err *err);
+int ep_responses(void *context, struct exchange *x, const struct router_match *match,
+                 struct err *err);
+int ep_stored(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_stored_delete(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_stored_input(void *context, struct exchange *x, const struct router_match *match,
+                    struct err *err);
 int ep_embeddings(void *context, struct exchange *x, const struct router_match *match,
                   struct err *err);
 int ep_models(void *context, struct exchange *x, const struct router_match *match, struct err *err);

@@ -153,7 +153,10 @@ static int run_call(void *arg, struct err *err)
     if (s->surface->passed_header != NULL)
         call.passed_header =
             s->surface->passed_header(ep->arena, exchange_param(s->x, s->surface->passed_param));
-    int rc = relay_run(ep->relay, &call, &client_sink, &client, err);
+    int rc =
+        s->surface->prepare != NULL ? s->surface->prepare(client.writer, ep, &s->request, err) : 0;
+    if (rc == 0)
+        rc = relay_run(ep->relay, &call, &client_sink, &client, err);
     if (rc != 0 && s->surface->explain != NULL)
         s->surface->explain(err, &s->request);
     buf_fini(&client.out);

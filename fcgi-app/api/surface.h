@@ -22,6 +22,10 @@ struct surface {
 
     void (*writer_init)(void *writer, const struct neutral_request *request, const char *request_id,
                         int64_t created_s);
+    /* What needs the endpoint's things, before anything is held; may change the request. NULL:
+     * nothing does. */
+    int (*prepare)(void *writer, struct endpoint *ep, struct neutral_request *request,
+                   struct err *err);
     /* Streamed: appends what the client sees of the event. Plain: keeps it for the end. */
     void (*write_event)(struct buf *out, void *writer, const struct event *event);
     /* Streamed: the last events. Plain: the whole answer. cost_usd NULL: not known yet. */

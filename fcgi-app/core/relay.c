@@ -436,7 +436,8 @@ static int finish_well(struct run *run)
     const struct reasoning_call kept = reasoning_call_of(run);
 
     /* Before the client can come back with the next turn. */
-    reasoning_keep(&run->reasoning, &kept);
+    if (!run->call->request->keep_nothing)
+        reasoning_keep(&run->reasoning, &kept);
     const char *charge = settle(run, "ok");
 
     (void)run->sink->end(&run->head, &run->usage, charge, run->sink_arg);
@@ -654,6 +655,14 @@ static int run_held(struct run *run, struct err *err)
     return rc;
 }
 
+/* A provider that speaks the client's language, too, is spoken to in it. */
+static void choose_languages(struct run *run)
+{
+    for (size_t i = 0; i < run->routes.count; i++)
+        run->routes.routes[i].format =
+            format_for(run->routes.routes[i].format, run->call->request->language);
+}
+
 /* Takes the request apart where a provider speaks another language. What only the client's own
  * language can say keeps those that hedge away, not the one that was asked. */
 static int read_content(struct run *run, struct err *err)
@@ -709,8 +718,10 @@ int relay_run(struct relay *r, const struct relay_call *call, const struct relay
         models_find(&run->model, &run->head.substituted, run->models, call->request->model, err);
     if (rc == 0)
         rc = route_choose(&run->routes, run->model, call->kind, r->app->conf, err);
-    if (rc == 0)
+    if (rc == 0) {
+        choose_languages(run);
         rc = read_content(run, err);
+    }
     if (rc == 0)
         rc = fetch_images(run, err);
     if (rc == 0) {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "wire/completions_events.h"
 #include "wire/completions_upstream.h"
+#include "wire/responses.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -270,6 +271,7 @@ const struct format completions_format = {
     .path = "/v1/chat/completions",
     .language = LANGUAGE_COMPLETIONS,
     .wants_file_bytes = true,
+    .sibling = &responses_format,
     .write_request = write_request,
     .state_size = sizeof(struct completions_events),
     .read_answer = read_answer,

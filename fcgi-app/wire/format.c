@@ -25,6 +25,13 @@ const struct format *format_find(const char *name)
     return NULL;
 }
 
+const struct format *format_for(const struct format *format, enum language language)
+{
+    const struct format *sibling = format->sibling;
+
+    return sibling != NULL && sibling->language == language ? sibling : format;
+}
+
 bool format_passes(const struct format *format, const struct neutral_request *request)
 {
     return format->language == request->language;

@@ -34,9 +34,11 @@ struct format {
     const char *path;         /* after the base URL; "{model}" stands for the upstream model */
     const char *stream_path;  /* for a stream; NULL: the same */
     enum language language; /* a request in the same one passes through, else its content is read */
-    bool wants_reasoning;   /* reasoning state of earlier turns is to be sent back to it */
-    bool wants_bytes;       /* takes no URLs of images and files: core/images fetches them */
-    bool wants_file_bytes;  /* takes URLs of images, but none of files */
+    const struct format *sibling; /* the same models of the same provider in another language, at
+                                     the same prices; NULL: none */
+    bool wants_reasoning;         /* reasoning state of earlier turns is to be sent back to it */
+    bool wants_bytes;             /* takes no URLs of images and files: core/images fetches them */
+    bool wants_file_bytes;        /* takes URLs of images, but none of files */
 
     /* Appends the upstream's request body. -1: 400, the provider cannot do what is asked. */
     int (*write_request)(struct buf *out, const struct neutral_request *request,
@@ -65,6 +67,9 @@ struct format {
 /* The client speaks the provider's language: body, answer and events pass through with every field.
  * Else write_request reads request->content, and answers come as the neutral events. */
 bool format_passes(const struct format *format, const struct neutral_request *request);
+
+/* The format itself, or its sibling if that is the client's language. */
+const struct format *format_for(const struct format *format, enum language language);
 
 /* NULL: no such provider, or not in this version. */
 const struct format *format_find(const char *name);

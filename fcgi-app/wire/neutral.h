@@ -130,6 +130,7 @@ struct neutral_request {
     int64_t output_limit;  /* tokens a choice; 0: the client gave none */
     bool limit_is_ceiling; /* one above the model's maximum means the maximum */
     int64_t choices;       /* n, at least 1 */
+    bool keep_nothing;     /* the client wants nothing of the call to be kept, not even reasoning */
     struct neutral_size size;
     const struct neutral_content *content; /* NULL until the surface has taken the request apart */
 };

@@ -5,6 +5,7 @@
 
 #include "wire/completions.h"
 #include "wire/responses_failure.h"
+#include "wire/responses_pass.h"
 #include "wire/responses_request.h"
 #include "wire/responses_thoughts.h"
 #include "wire/responses_usage.h"
@@ -312,6 +313,11 @@ static int finish(struct reading *r, struct json_object *response, bool complete
 
 /* A plain answer. */
 
+static bool passes(const struct format_reader *reader)
+{
+    return format_passes(&responses_format, reader->request);
+}
+
 static int read_item(struct reading *r, int64_t item, struct json_object *json)
 {
     const char *type = jsonx_str(json, "type", "");
@@ -327,6 +333,9 @@ static int read_answer(struct format_reader *reader, struct json_object *answer,
                        void *arg, struct err *err)
 {
     struct reading r = {.reader = reader, .state = reader->state, .fn = fn, .arg = arg, .err = err};
+
+    if (passes(reader))
+        return responses_pass_answer(answer, fn, arg, err);
     const char *status = jsonx_str(answer, "status", "");
     struct json_object *output = jsonx_array(answer, "output");
     bool completed = strcmp(status, "completed") == 0;
@@ -464,6 +473,16 @@ static const struct {
     {"error", on_failure},
 };
 
+static int translate_event(struct reading *r, struct json_object *event)
+{
+    const char *type = jsonx_str(event, "type", "");
+
+    for (size_t i = 0; i < ARRAY_LEN(handlers); i++)
+        if (strcmp(handlers[i].type, type) == 0)
+            return handlers[i].read(r, event);
+    return 0;
+}
+
 static int read_event(struct format_reader *reader, struct span data, event_fn *fn, void *arg,
                       struct err *err)
 {
@@ -479,13 +498,10 @@ static int read_event(struct format_reader *reader, struct span data, event_fn *
         json_object_put(event);
         return format_nonsense(err, "an event of the stream is no JSON object");
     }
-    const char *type = jsonx_str(event, "type", "");
-    for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
-        if (strcmp(handlers[i].type, type) == 0) {
-            rc = handlers[i].read(&r, event);
-            break;
-        }
-    }
+    if (passes(reader))
+        rc = responses_pass_event(&r.state->done, event, fn, arg, err);
+    else
+        rc = translate_event(&r, event);
     json_object_put(event);
     return rc;
 }

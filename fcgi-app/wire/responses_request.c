@@ -4,7 +4,9 @@
 #include "wire/responses_request.h"
 
 #include "wire/dialect.h"
+#include "wire/responses.h"
 #include "wire/responses_input.h"
+#include "wire/responses_pass.h"
 
 #include <string.h>
 
@@ -251,6 +253,10 @@ int responses_write_request(struct buf *out, const struct neutral_request *reque
                 "The model '%.100s' is not set up completely; the operator has to look into it.",
                 target->model);
         return err_detail(err, "unknown dialect '%.64s'", target->dialect);
+    }
+    if (format_passes(&responses_format, request)) {
+        responses_pass_request(out, request, target, w.dialect->thinks_by_default);
+        return 0;
     }
     w.root = json_object_new_object();
     int rc = write_root(&w);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cases of the Vercel AI SDK: reads a line {"case", "provider", "base_url", "key", "model", ...} of JSON after the other and prints what it saw as
-// a line of JSON. test_ai_sdk.py looks at the results. Providers: "openai" is createOpenAI(...).chat, "compatible" is @ai-sdk/openai-compatible.
+// a line of JSON. test_ai_sdk.py looks at the results. Providers: "openai" is createOpenAI(...).chat, "compatible" is @ai-sdk/openai-compatible, "responses"
+// is createOpenAI(...) itself, whose default is POST /v1/responses.
 import { createInterface } from "node:readline";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, embed, embedMany, generateText, isStepCount, Output, RetryError, streamText, tool } from "ai";
+import { APICallError, embed, embedMany, generateObject, generateText, isStepCount, Output, RetryError, streamText, tool } from "ai";
 import { z } from "zod";
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -16,14 +17,15 @@ const weather = tool({
 const person = z.object({ name: z.string(), age: z.number() });
 
 function provider(asked) {
-  return asked.provider === "openai"
+  return asked.provider !== "compatible"
     ? createOpenAI({ baseURL: asked.base_url, apiKey: asked.key })
     : createOpenAICompatible({ name: "aig", baseURL: asked.base_url, apiKey: asked.key, includeUsage: true, supportsStructuredOutputs: true });
 }
 
 function settings(asked) {
   const from = provider(asked);
-  return { model: asked.provider === "openai" ? from.chat(asked.model) : from.chatModel(asked.model), maxRetries: asked.retries ?? 0 };
+  const models = { openai: () => from.chat(asked.model), compatible: () => from.chatModel(asked.model), responses: () => from(asked.model) };
+  return { model: models[asked.provider](), maxRetries: asked.retries ?? 0, ...(asked.store !== undefined && { providerOptions: { openai: { store: asked.store } } }) };
 }
 
 const cases = {
@@ -53,6 +55,25 @@ const cases = {
       if (part.type === "tool-call") calls.push({ id: part.toolCallId, name: part.toolName, input: part.input });
     }
     return { calls, text: await result.text };
+  },
+  // A conversation whose messages go back as the SDK gave them.
+  async turns(asked) {
+    const messages = [{ role: "user", content: asked.text }];
+    for (const more of asked.more) {
+      const { response } = await generateText({ ...settings(asked), messages, tools: { weather }, stopWhen: isStepCount(3) });
+      messages.push(...response.messages, { role: "user", content: more });
+    }
+    const result = streamText({ ...settings(asked), messages, tools: { weather }, stopWhen: isStepCount(3), onError: () => {} });
+    let text = "";
+    for await (const part of result.fullStream) {
+      if (part.type === "error") throw part.error;
+      if (part.type === "text-delta") text += part.text;
+    }
+    return { text };
+  },
+  async oldObject(asked) {
+    const { object } = await generateObject({ ...settings(asked), prompt: asked.text, schema: person });
+    return { output: object };
   },
   async object(asked) {
     const { output } = await generateText({ ...settings(asked), prompt: asked.text, output: Output.object({ schema: person }) });

@@ -43,7 +43,48 @@ async function collect(stream) {
   return seen;
 }
 
+const own = { type: "function", name: "weather", description: "Says the weather", strict: true, parameters: { ...tools[0].function.parameters, additionalProperties: false } };
+
 const cases = {
+  async responses() {
+    const answer = await client.responses.create({ model, input: input.content ?? "hello there", ...input.more });
+    return { answer, text: answer.output_text, requestID: answer._request_id };
+  },
+  async responsesStream() {
+    const seen = { text: "", kinds: [] };
+    for await (const event of await client.responses.create({ model, input: input.content ?? "hello there", stream: true, ...input.more })) {
+      seen.kinds.push(event.type);
+      if (event.type === "response.output_text.delta") seen.text += event.delta;
+    }
+    return seen;
+  },
+  async responsesHelper() {
+    const runner = client.responses.stream({ model, input: input.content ?? "hello there" });
+    return { text: (await runner.finalResponse()).output_text };
+  },
+  async responsesParse() {
+    const schema = { type: "object", properties: { name: { type: "string" }, age: { type: "integer" } }, required: ["name", "age"], additionalProperties: false };
+    const answer = await client.responses.parse({ model, input: "a person", text: { format: { type: "json_schema", name: "person", strict: true, schema } } });
+    return { parsed: JSON.parse(answer.output_text), helper: answer.output_parsed };
+  },
+  async responsesTools() {
+    const items = [{ role: "user", content: "use two tools" }];
+    const first = await client.responses.create({ model, input: items, tools: [own] });
+    const calls = first.output.filter((item) => item.type === "function_call");
+    items.push(...first.output, ...calls.map((c) => ({ type: "function_call_output", call_id: c.call_id, output: "sunny and 21 degrees" })));
+    const last = await client.responses.create({ model, input: items, tools: [own] });
+    return { calls, text: last.output_text };
+  },
+  async responsesKept() {
+    const first = await client.responses.create({ model, input: "hello there", store: true });
+    const second = await client.responses.create({ model, input: "go on", store: true, previous_response_id: first.id });
+    const again = await client.responses.retrieve(second.id);
+    const items = [];
+    for await (const item of client.responses.inputItems.list(second.id, { limit: 1, order: "asc" })) items.push(item);
+    await client.responses.delete(second.id);
+    const gone = await client.responses.retrieve(second.id).catch(shown);
+    return { same: again.output_text === second.output_text, roles: items.map((i) => i.role ?? i.type), gone };
+  },
   async plain() {
     const answer = await client.chat.completions.create({ model, messages, ...input.more });
     return { answer, requestID: answer._request_id };

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Vercel AI SDK through every provider's format: createOpenAI(...).chat and @ai-sdk/openai-compatible. Its cases are in ai_sdk.mjs."""
+"""The Vercel AI SDK through every provider's format: createOpenAI(...), createOpenAI(...).chat and @ai-sdk/openai-compatible. Its cases are in
+ai_sdk.mjs."""
 
 import json
 import os
@@ -9,7 +10,7 @@ import pytest
 from fake import new_word, script
 
 MODELS = ["gpt-4o-mini", "gpt-5.4", "claude-sonnet-4-6", "gemini-3.5-flash", "grok-4.3"]
-EVERY = [(p, m) for p in ("openai", "compatible") for m in MODELS]
+EVERY = [(p, m) for p in ("openai", "compatible", "responses") for m in MODELS]
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,28 @@ def test_object(run, provider, model):
     assert set(run("object", provider, model=model, text="a person")["output"]) == {"name", "age"}
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_generate_object(run, model):
+    assert set(run("oldObject", "responses", model=model, text="a person")["output"]) == {"name", "age"}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("store", [True, False])
+def test_turns(run, world, model, store):
+    """Kept here, the SDK refers to earlier items by their ids; not kept, it sends them in full."""
+    words = [new_word() for _ in range(3)]
+    seen = run("turns", "responses", model=model, text=words[0] + " use tool", more=words[1:], store=store)
+    assert words[2] in seen["text"], seen
+    sent = world.fake.requests(words[2])[-1]["body"]
+    assert all(w in sent for w in words) and "item_reference" not in sent and f"You said: {words[1]}" in sent
+
+
+def test_turns_without_store(run):
+    """The default of the SDK is to refer to what OpenAI would have kept: the answer says what to do."""
+    seen = run("turns", "responses", model="claude-sonnet-4-6", text=new_word(), more=[new_word()])
+    assert seen["error"]["status"] == 400 and '"store": false' in seen["error"]["message"]
+
+
 @every
 def test_json(run, provider, model):
     text = script(new_word(), {"anthropic": {"text": '```json\n{"a": 1}\n```'}}) + " as json"
@@ -71,7 +94,7 @@ def test_vision(run, provider, model):
     assert word in run("vision", provider, model=model, text=word)["text"]
 
 
-@pytest.mark.parametrize("provider", ["openai", "compatible"])
+@pytest.mark.parametrize("provider", ["openai", "compatible", "responses"])
 def test_errors_and_retries(run, account, world, provider):
     for status in (400, 404, 429, 500):
         error = run("text", provider, model="claude-sonnet-4-6", text=script(new_word(), {"status": status}))["error"]

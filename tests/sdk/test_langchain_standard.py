@@ -114,3 +114,29 @@ class TestGoogle(Standard):
 
 class TestOpenRouter(Standard):
     model_name = "grok-4.3"
+
+
+class OnResponses(Standard):
+    """Once more on POST /v1/responses, which has no stop sequences (LangChain sends `stop` all the same)."""
+
+    not_offered = (*Standard.not_offered, "test_stop_sequence")
+
+    @property
+    def chat_model_params(self):
+        return dict(super().chat_model_params, use_responses_api=True)
+
+
+class TestOpenAIOnResponses(OnResponses):
+    model_name = "gpt-5.4"
+
+
+class TestAnthropicOnResponses(OnResponses):
+    model_name = "claude-sonnet-4-6"
+
+
+class TestGoogleOnResponses(OnResponses):
+    model_name = "gemini-3.5-flash"
+
+
+class TestOpenRouterOnResponses(OnResponses):
+    model_name = "grok-4.3"

@@ -157,3 +157,37 @@ def test_leaving_a_stream(run, account, world):
 
 def test_many_streams_at_once(run):
     assert run("many")["right"] == 20
+
+
+@pytest.fixture(params=["gpt-4o-mini", "claude-sonnet-4-6", "gemini-3.5-flash", "deepseek-v3.2"])
+def any_model(request):
+    return request.param
+
+
+def test_responses(run, account, any_model):
+    seen = run("responses", model=any_model)
+    assert "hello there" in seen["text"] and seen["answer"]["usage"]["cost"] == float(account.usage(seen["requestID"])["charge_usd"]) > 0
+    streamed = run("responsesStream", model=any_model)
+    assert "hello there" in streamed["text"] and streamed["kinds"][0] == "response.created" and streamed["kinds"][-1] == "response.completed"
+    assert "hello there" in run("responsesHelper", model=any_model)["text"]
+
+
+def test_responses_tools_and_parse(run, any_model):
+    seen = run("responsesTools", model=any_model)
+    assert len(seen["calls"]) == 2 and "sunny and 21 degrees" in seen["text"]
+    assert set(run("responsesParse", model=any_model)["parsed"]) == {"name", "age"}
+
+
+def test_responses_kept(run):
+    seen = run("responsesKept")
+    assert seen["same"] and seen["roles"] == ["user", "assistant", "user"] and seen["gone"]["status"] == 404
+
+
+def test_responses_errors(run, account):
+    for status, kind in ((400, "BadRequestError"), (429, "RateLimitError"), (500, "InternalServerError")):
+        assert run("responses", content=script(new_word(), {"status": status}))["error"]["class"] == kind
+    for model in ("gpt-4o-mini", "claude-sonnet-4-6"):
+        error = run("responsesStream", model=model, content=script(new_word(), {"words": 30, "cut": {"after": 12, "how": "hard"}}))["error"]
+        assert "You were not charged" in error["message"]
+    account.set_cap("key", "0.000001")
+    assert run("responses")["error"]["code"] == "key_cap_exceeded"

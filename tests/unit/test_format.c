@@ -143,13 +143,28 @@ static void test_nonsense(void **state)
     assert_null(strstr(err.message, "no JSON"));
 }
 
+/* OpenAI's own models are spoken to in the client's language; everybody else has one language. */
+static void test_siblings(void **state)
+{
+    static const char *const names[] = {"openai-responses", "anthropic", "google", "openrouter"};
+    const struct format *chat = format_find("openai");
+
+    (void)state;
+    assert_ptr_equal(format_for(chat, LANGUAGE_RESPONSES), format_find("openai-responses"));
+    assert_ptr_equal(format_for(chat, LANGUAGE_COMPLETIONS), chat);
+    assert_ptr_equal(format_for(chat, LANGUAGE_MESSAGES), chat);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        for (enum language l = LANGUAGE_COMPLETIONS; l <= LANGUAGE_GEMINI; l++)
+            assert_ptr_equal(format_for(format_find(names[i]), l), format_find(names[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_nothing_said), cmocka_unit_test(test_masking),
         cmocka_unit_test(test_conceal),      cmocka_unit_test(test_long_message),
-        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_nonsense),     cmocka_unit_test(test_siblings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,8 @@ def read(ask, body, headers):
                              code="unsupported_parameter")
     ask.extra["encrypted"] = "reasoning.encrypted_content" in (body.get("include") or [])
     ask.extra["body"] = body
+    if body.get("store") is not False:
+        raise Refuse(400, "The gateway must not have anything stored here.", param="store")
 
 
 def read_input(ask, body):
@@ -75,9 +77,22 @@ def read_input(ask, body):
             ask.tool_result = text
         elif kind == "message":
             text = check_message(ask, i, item)
+        else:
+            check_stored(i, item)
         ask.prompt_bytes += len(text.encode("utf-8", "replace"))
         ask.messages += 1
     ask.prompt_bytes += len(str(body.get("instructions") or ""))
+
+
+def check_stored(i, item):
+    """Nothing is: every request says store false."""
+    state = item.get("encrypted_content")
+    if item.get("type") == "item_reference" or (item.get("type") == "reasoning" and not state):
+        raise Refuse(404, f"Item with id '{item.get('id')}' not found. Items are not persisted when `store` is set to false. Try again with `store` set "
+                     "to true, or remove this item from your input.", param="input", code=None)
+    if state and not state.startswith("gAAAA") and not state.startswith("REDACTED"):
+        raise Refuse(400, f"The encrypted content for item {item.get('id')} could not be verified.", param=f"input[{i}]",
+                     code="invalid_encrypted_content")
 
 
 def check_message(ask, i, item):
@@ -185,10 +200,10 @@ def plain(ask, answer):
 def events(ask, answer):
     choice, whole, count = answer.choices[0], skeleton(ask), [0]
 
-    def event(name, **fields):
-        value = dict({"type": name, "sequence_number": count[0]}, **fields)
+    def event(kind, **fields):
+        value = dict({"type": kind, "sequence_number": count[0]}, **fields)
         count[0] += 1
-        return sse(value, name)
+        return sse(value, kind)
 
     first = dict(whole, usage=usage_value(answer)) if answer.usage_mode == "early" else whole
     yield event("response.created", response=first)
@@ -209,7 +224,7 @@ def events(ask, answer):
             step = max(1, math.ceil(len(text) / 4))
             for i in range(0, len(text), step):
                 yield event("response.function_call_arguments.delta", **place, delta=text[i:i + step])
-            yield event("response.function_call_arguments.done", **place, arguments=text)
+            yield event("response.function_call_arguments.done", **place, name=item["name"], arguments=text)
         else:
             part = item["content"][0]
             yield event("response.output_item.added", output_index=at, item=dict(item, status="in_progress", content=[]))
@@ -222,7 +237,8 @@ def events(ask, answer):
                 yield event(name + ".delta", **place, content_index=0, delta=piece, **extra)
             if key == "text":
                 part = dict(part, text="".join(sent), logprobs=logprobs_of(ask, sent))
-            yield event(name + ".done", **place, content_index=0, **{key: part[key]})
+            extra = {} if key == "refusal" else {"logprobs": part["logprobs"]}
+            yield event(name + ".done", **place, content_index=0, **{key: part[key]}, **extra)
             yield event("response.content_part.done", **place, content_index=0, part=part)
             item = items[at] = dict(item, content=[part])
         yield event("response.output_item.done", output_index=at, item=item)
