@@ -3,6 +3,7 @@
 import brand from "../brand/brand.js";
 import { get, post, useCsrf } from "./api.js";
 import { FieldError, field, form, h, icon, say } from "./dom.js";
+import { isZero, usd } from "./decimal.js";
 
 const PASSWORD_MIN = 10;
 const INVITE = "pending-invitation";
@@ -83,19 +84,20 @@ function mailSent(title, address, text) {
 function verify(app, token) {
   return frame("Confirm your address", "One click, and your account is open.",
     form({ action: "Confirm and open my account", submit: async () => {
-      await post("auth/verify", { token }, { anonymous: true });
-      say("Your address is confirmed. Welcome!");
-      await app.signedIn(await openSession());
+      const session = await post("auth/verify", { token }, { anonymous: true });
+      const free = session.granted_usd && !isZero(session.granted_usd);
+      await app.signedIn(session);
+      say(free ? `Welcome! ${usd(session.granted_usd)} of credit are yours.` : "Welcome! Your address is confirmed.");
     } }), below(to("#/sign-in", "Sign in instead")));
 }
 
 function reset(app, token) {
-  return frame("Choose a new password", "You will be signed out everywhere else.",
+  return frame("Choose a new password", "You will be signed out everywhere.",
     form({ action: "Set the password", submit: async (v) => {
       if (v.password.length < PASSWORD_MIN) throw new FieldError("password", `At least ${PASSWORD_MIN} characters, please.`);
       await post("auth/reset", { token, password: v.password }, { anonymous: true });
-      say("The new password is set.");
-      await openSession().then(app.signedIn, () => { app.notice = "The new password is set. Sign in with it."; app.go("#/sign-in"); });
+      app.notice = "The new password is set. Sign in with it.";
+      app.go("#/sign-in");
     } }, password("New password", fresh)), below(to("#/sign-in", "Back to sign in")));
 }
 
