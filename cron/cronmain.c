@@ -24,23 +24,28 @@ static void print_help(const struct cron_program *program)
            "      --once      run once and exit (what it does anyway)\n"
            "      --dry-run   change nothing, say what would be done\n"
            "  -v, --verbose   say what was done\n"
+           "%s"
            "      --help      show this help\n"
            "      --version   show the version\n"
            "\n"
            "The configuration is the file that AIG_CONFIG names, else the installed default;\n"
            "AIG_<KEY> in the environment overrides a key of it.\n"
            "Exit status: 0 done, 1 failed, 2 wrong usage or configuration.\n",
-           program->name, program->summary);
+           program->name, program->summary,
+           program->can_watch
+               ? "      --watch     look for work again and again for about a minute\n"
+               : "");
 }
 
 static int read_options(struct cron *cron, const struct cron_program *program, int argc,
                         char **argv)
 {
-    enum { OPTION_ONCE = 256, OPTION_DRY_RUN, OPTION_HELP, OPTION_VERSION };
+    enum { OPTION_ONCE = 256, OPTION_DRY_RUN, OPTION_HELP, OPTION_VERSION, OPTION_WATCH };
     static const struct option OPTIONS[] = {
         {"once", no_argument, NULL, OPTION_ONCE},
         {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
         {"verbose", no_argument, NULL, 'v'},
+        {"watch", no_argument, NULL, OPTION_WATCH},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
         {NULL, 0, NULL, 0},
@@ -53,6 +58,11 @@ static int read_options(struct cron *cron, const struct cron_program *program, i
             cron->dry_run = true;
         } else if (option == 'v') {
             cron->verbose = true;
+        } else if (option == OPTION_WATCH && program->can_watch) {
+            cron->watch = true;
+        } else if (option == OPTION_WATCH) {
+            fprintf(stderr, "%s: has no --watch\nTry '%s --help'.\n", program->name, program->name);
+            return CRON_USAGE;
         } else if (option == OPTION_HELP) {
             print_help(program);
             return CRON_OK;

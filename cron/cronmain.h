@@ -21,6 +21,7 @@ struct cron {
     struct arena *arena;
     bool dry_run;
     bool verbose;
+    bool watch;          /* --watch: go on looking for work until the deadline */
     int64_t deadline_ms; /* monotonic: stop starting new work after it; 0: none */
 };
 
@@ -28,6 +29,7 @@ struct cron_program {
     const char *name;
     const char *summary; /* for --help */
     bool exclusive; /* runs under the advisory lock; a second run exits 0 and says so with -v */
+    bool can_watch; /* has --watch */
     int limit_s;    /* time for one run; 0: no limit */
     /* Returns an exit code; on CRON_FAILED err may say why (then it is printed on stderr). Reports
      * go to stdout. */

@@ -26,6 +26,55 @@ int endpoint_read_json(struct endpoint *ep, struct exchange *x, struct err *err)
     return exchange_read_body(&ep->body, x, (size_t)ep->app->conf->max_body, err);
 }
 
+static int check_fields(struct json_object *body, const char *const *fields, size_t field_count,
+                        struct err *err)
+{
+    json_object_object_foreach(body, name, value)
+    {
+        size_t i = 0;
+        (void)value;
+        while (i < field_count && strcmp(fields[i], name) != 0)
+            i++;
+        if (i == field_count)
+            return err_set(err, ERR_BAD_REQUEST, name, "'%.64s' is not a field of this request.",
+                           name);
+    }
+    return 0;
+}
+
+int endpoint_read_object(struct json_object **out, struct endpoint *ep, struct exchange *x,
+                         const char *const *fields, size_t field_count, bool may_be_empty,
+                         struct err *err)
+{
+    const char *type = exchange_param(x, "CONTENT_TYPE");
+    bool json = type != NULL && is_json(type);
+
+    *out = NULL;
+    if (!json && !(may_be_empty && (type == NULL || type[0] == '\0')))
+        return err_set(err, ERR_MEDIA_TYPE, NULL, "Send a body of Content-Type application/json.");
+    if (exchange_read_body(&ep->body, x, ENDPOINT_OBJECT_MAX, err) != 0)
+        return -1;
+    if (ep->body.len == 0 && may_be_empty) {
+        *out = json_object_new_object();
+        return 0;
+    }
+    if (!json)
+        return err_set(err, ERR_MEDIA_TYPE, NULL, "Send a body of Content-Type application/json.");
+    if (jsonx_parse(out, ep->body.data, ep->body.len, err) != 0)
+        return -1;
+    int rc = 0;
+    if (!json_object_is_type(*out, json_type_object))
+        rc = err_set(err, ERR_BAD_REQUEST, NULL, "The body must be a JSON object, but it is %s.",
+                     jsonx_type_name(*out));
+    else
+        rc = check_fields(*out, fields, field_count, err);
+    if (rc != 0) {
+        json_object_put(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
 int ep_retired(void *context, struct exchange *x, const struct router_match *match, struct err *err)
 {
     (void)context;

@@ -4,13 +4,13 @@
  */
 #include "base/base.h"
 
+#include "api/access.h"
 #include "api/endpoint.h"
 #include "api/routes.h"
 #include "api/supervise.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/timing.h"
-#include "core/auth.h"
 #include "http/reply.h"
 #include "http/worker.h"
 
@@ -57,11 +57,6 @@ static void thread_close(void *local)
     mem_free(w);
 }
 
-static int find_key(struct worker *w, struct err *err)
-{
-    return apikey_find(&w->ep.principal, &w->gateway->app.store, w->ep.arena, w->ep.key_hash, err);
-}
-
 /* The ledger checks the key of a model call in its one step. Where a call fails before that, a bad
  * key is still what the client is told first. A function of its own: its error must not lie on the
  * stack of every call. */
@@ -71,7 +66,7 @@ __attribute__((noinline)) static void prefer_key_error(struct worker *w, struct 
                 err->status == 415 || err->status == 501;
     struct err key_err;
 
-    if (ours && err->code != ERR_UPSTREAM_STATUS && find_key(w, &key_err) != 0 &&
+    if (ours && err->code != ERR_UPSTREAM_STATUS && access_find_key(&w->ep, &key_err) != 0 &&
         key_err.status == 401)
         *err = key_err;
 }
@@ -96,19 +91,10 @@ static int run_model_call(struct worker *w, struct exchange *x, const struct rou
 static int dispatch(struct worker *w, struct exchange *x, const struct router_match *match,
                     struct err *err)
 {
-    switch (match->route->scope) {
-    case ROUTER_PUBLIC:
-        break;
-    case ROUTER_KEY:
-        if (auth_key_hash(w->ep.key_hash, exchange_param(x, "HTTP_AUTHORIZATION"), err) != 0 ||
-            find_key(w, err) != 0)
-            return -1;
-        break;
-    case ROUTER_MODEL:
-        if (auth_key_hash(w->ep.key_hash, exchange_param(x, "HTTP_AUTHORIZATION"), err) != 0)
-            return -1;
+    if (access_check(&w->ep, x, match->route->scope, err) != 0)
+        return -1;
+    if (match->route->scope == ROUTER_MODEL)
         return run_model_call(w, x, match, err);
-    }
     return match->route->handler(&w->ep, x, match, err);
 }
 

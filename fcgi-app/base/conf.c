@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/conf.h"
+#include "base/mailaddr.h"
 #include "base/mem.h"
 
 #include <ctype.h>
@@ -31,7 +32,8 @@ enum kind {
     KIND_TEXT,     /* "" becomes NULL */
     KIND_SECRET,   /* KIND_TEXT of at least `min` characters */
     KIND_URL,      /* http(s), without trailing slashes */
-    KIND_MAIL_URL, /* http(s) or smtp(s) */
+    KIND_MAIL_URL, /* smtp(s) */
+    KIND_SENDER,   /* address, or "Name <address>" */
     KIND_HOSTS,    /* comma list */
     KIND_INT,
     KIND_BYTES,   /* 32768, 512K, 32M */
@@ -77,7 +79,7 @@ static const struct option options[] = {
     {"kie_webhook_key", KIND_TEXT, AT(kie_webhook_key), "", 0, 0},
     {"public_url", KIND_URL, AT(public_url), "", 0, 0},
     {"mail_url", KIND_MAIL_URL, AT(mail_url), "", 0, 0},
-    {"mail_from", KIND_TEXT, AT(mail_from), "", 0, 0},
+    {"mail_from", KIND_SENDER, AT(mail_from), "", 0, 0},
     {"spool_dir", KIND_TEXT, AT(spool_dir), AIG_SPOOL_DIR, 0, 0},
     {"threads", KIND_INT, AT(threads), "256", 1, 4096},
     {"threads_reserved", KIND_INT, AT(threads_reserved), "8", 0, 4095},
@@ -166,14 +168,15 @@ static bool url_ok(const char *value, const char *const schemes[], size_t count)
 static const char *parse_url(struct loaded *l, const struct option *o, const char **out,
                              const char *value)
 {
-    static const char *const schemes[] = {"http://", "https://", "smtp://", "smtps://"};
+    static const char *const web[] = {"http://", "https://"};
+    static const char *const smtp[] = {"smtp://", "smtps://"};
     bool mail = o->kind == KIND_MAIL_URL;
     *out = NULL;
     if (value[0] == '\0') {
         return NULL;
     }
-    if (!url_ok(value, schemes, mail ? 4 : 2)) {
-        return mail ? "a URL that begins with smtp://, smtps://, http:// or https://"
+    if (!url_ok(value, mail ? smtp : web, 2)) {
+        return mail ? "a URL that begins with smtp:// or smtps://"
                     : "a URL that begins with http:// or https:// and has no query";
     }
     size_t len = strlen(value);
@@ -182,6 +185,16 @@ static const char *parse_url(struct loaded *l, const struct option *o, const cha
     }
     *out = arena_strndup(l->arena, value, len);
     return NULL;
+}
+
+static const char *parse_sender(struct loaded *l, const char **out, const char *value)
+{
+    struct span name;
+    struct span address;
+    if (value[0] != '\0' && mailaddr_parse_from(&name, &address, value) != 0) {
+        return "an e-mail address, or a name and an address: AI Generate <no-reply@example.org>";
+    }
+    return set_text(l, out, value);
 }
 
 static const char *parse_hosts(struct loaded *l, const char *value)
@@ -334,6 +347,8 @@ static const char *set_option(struct loaded *l, const struct option *o, const ch
     case KIND_URL:
     case KIND_MAIL_URL:
         return parse_url(l, o, at, value);
+    case KIND_SENDER:
+        return parse_sender(l, at, value);
     case KIND_HOSTS:
         return parse_hosts(l, value);
     case KIND_INT:

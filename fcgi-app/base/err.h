@@ -19,7 +19,13 @@ enum err_code {
     ERR_AUTH_DISABLED,        /* 401, code key_disabled */
     ERR_AUTH_EXPIRED,         /* 401, code key_expired */
     ERR_ACCOUNT_DISABLED,     /* 401, code account_disabled */
+    ERR_NOT_SIGNED_IN,        /* 401, code not_signed_in: no session, or one that has ended */
+    ERR_CREDENTIALS,          /* 401, code invalid_credentials */
     ERR_FORBIDDEN,            /* 403 */
+    ERR_CSRF,                 /* 403, code csrf_failed */
+    ERR_TOKEN,                /* 400, code invalid_token: of a link in a mail */
+    ERR_RATE_LIMITED,         /* 429, code rate_limit_exceeded, Retry-After */
+    ERR_NOT_CONFIGURED,       /* 503, code not_configured: the operator has to set something */
     ERR_KEY_CAP,              /* 402 key_cap_exceeded */
     ERR_ACCOUNT_CAP,          /* 402 account_cap_exceeded */
     ERR_TEAM_CAP,             /* 402 team_cap_exceeded */

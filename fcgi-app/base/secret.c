@@ -113,6 +113,23 @@ int secret_unbase64(struct buf *out, struct span text)
     return n >= 0 ? 0 : -1;
 }
 
+int secret_scrypt(unsigned char *out, size_t out_len, struct span password, struct span salt,
+                  const struct secret_scrypt_cost *cost, size_t memory_max)
+{
+    if (cost->log2_n < 1 || cost->log2_n > 30 || cost->r < 1 || cost->p < 1)
+        return -1;
+    return EVP_PBE_scrypt(password.len > 0 ? password.ptr : "", password.len,
+                          (const unsigned char *)salt.ptr, salt.len, UINT64_C(1) << cost->log2_n,
+                          cost->r, cost->p, memory_max, out, out_len) == 1
+               ? 0
+               : -1;
+}
+
+void secret_wipe(void *data, size_t len)
+{
+    OPENSSL_cleanse(data, len);
+}
+
 enum { NONCE_SIZE = 12, TAG_SIZE = 16 };
 
 /* A context with key, nonce and `place` in it; the caller frees it. */

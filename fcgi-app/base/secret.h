@@ -25,6 +25,18 @@ void secret_base64(struct buf *out, const void *data, size_t len);
  * nothing is appended then. */
 int secret_unbase64(struct buf *out, struct span text) AIG_MUST_USE;
 
+struct secret_scrypt_cost {
+    unsigned log2_n; /* memory: 128 * r * 2^log2_n bytes */
+    unsigned r;
+    unsigned p;
+};
+/* scrypt (RFC 7914). -1: parameters that RFC 7914 forbids, or that need more than memory_max bytes.
+ */
+int secret_scrypt(unsigned char *out, size_t out_len, struct span password, struct span salt,
+                  const struct secret_scrypt_cost *cost, size_t memory_max) AIG_MUST_USE;
+/* Overwrites what must not stay in memory. */
+void secret_wipe(void *data, size_t len);
+
 /* What a sealed text is longer than the plain one: nonce and tag. */
 enum { SECRET_SEAL_OVERHEAD = 12 + 16 };
 

@@ -35,6 +35,13 @@ int reply_json(struct exchange *x, int status, struct json_object *body)
     return rc;
 }
 
+int reply_empty(struct exchange *x, int status)
+{
+    reply_common_headers(x);
+    exchange_begin(x, status);
+    return exchange_flush(x);
+}
+
 static void member(struct buf *out, const char *name, const char *value)
 {
     buf_append_str(out, name);

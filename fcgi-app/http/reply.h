@@ -20,6 +20,9 @@ int reply_body(struct exchange *x, int status, const struct buf *body);
 /* Sends status and a JSON body. -1 when the client is gone. */
 int reply_json(struct exchange *x, int status, struct json_object *body);
 
+/* Sends a status without a body (204). -1 when the client is gone. */
+int reply_empty(struct exchange *x, int status);
+
 /* Appends {"error":{...}} to out. */
 void reply_error_body(struct buf *out, const struct err *e);
 /* Sends the error with its status, Retry-After and, for a 405, Allow (may be NULL). */

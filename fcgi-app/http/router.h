@@ -12,8 +12,10 @@
 #include "http/fcgi.h"
 
 enum router_scope {
-    ROUTER_PUBLIC, /* no key */
-    ROUTER_KEY,    /* a valid key; free of charge, also for a key over its cap */
+    ROUTER_PUBLIC,  /* no key */
+    ROUTER_KEY,     /* a valid key; free of charge, also for a key over its cap */
+    ROUTER_SESSION, /* somebody who is signed in (cookie); a change also needs the CSRF token */
+    ROUTER_ACCOUNT, /* a valid key, or somebody who is signed in */
     ROUTER_MODEL, /* a model call: needs a worker that is not reserved; the ledger checks the key */
 };
 

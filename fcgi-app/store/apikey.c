@@ -14,7 +14,7 @@ static const char SQL_FIND[] =
     "    CASE WHEN NOT k.enabled OR NOT COALESCE(m.enabled, 1) THEN 'key_disabled'"
     "        WHEN k.expires_at <= UTC_TIMESTAMP(6) THEN 'key_expired'"
     "        WHEN NOT a.enabled OR NOT o.enabled OR NOT COALESCE(t.enabled, 1)"
-    "            THEN 'account_disabled' END "
+    "            THEN 'account_disabled' END, k.account_id "
     "FROM api_key k"
     "    JOIN account o ON o.id = k.account_id"
     "    LEFT JOIN team_member m ON m.id = k.member_id"
@@ -102,6 +102,7 @@ int apikey_find(struct apikey_principal *out, struct store *s, struct arena *are
             return err_set(err, REFUSALS[i].code, NULL, "%s", REFUSALS[i].message);
     out->key_id = db_cell_i64(&rows, 0, 0, 0);
     out->account_id = db_cell_i64(&rows, 0, 1, 0);
+    out->owner_id = db_cell_i64(&rows, 0, 4, 0);
     out->markup = store_decimal(arena, db_cell(&rows, 0, 2));
     return 0;
 }

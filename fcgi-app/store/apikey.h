@@ -47,6 +47,7 @@ struct apikey_me {
 struct apikey_principal {
     int64_t key_id;
     int64_t account_id; /* the payer */
+    int64_t owner_id;   /* account that owns the key; another than the payer's in a team */
     const char *markup; /* fraction as decimal text */
 };
 

@@ -4,6 +4,8 @@
 Timeouts here only keep a broken gateway from hanging the suite; no test measures time with them.
 """
 
+import hashlib
+import hmac
 import http.client
 import json
 import socket
@@ -113,16 +115,25 @@ class Stream:
 class Api:
     """The gateway at `url` (".../api"), called with `key`."""
 
-    def __init__(self, url, key=None, timeout=GUARD_S):
-        self.url, self.key, self.timeout = url.rstrip("/"), key, timeout
+    def __init__(self, url, key=None, timeout=GUARD_S, headers=None):
+        self.url, self.key, self.timeout, self.headers = url.rstrip("/"), key, timeout, dict(headers or {})
         parts = urlsplit(self.url)
         self.host, self.port, self.mount = parts.hostname, parts.port, parts.path
 
     def with_key(self, key):
         return Api(self.url, key, self.timeout)
 
+    def with_session(self, token, csrf=True):
+        """Called in a browser's session; csrf: True sends the right token, a text that one, None none."""
+        headers = {"Cookie": f"aig_session={token}"}
+        if csrf is not None:
+            headers["X-CSRF-Token"] = csrf_of(token) if csrf is True else csrf
+        return Api(self.url, None, self.timeout, headers)
+
     def open(self, method, path, body=None, headers=None):
-        sent = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        sent = dict(self.headers)
+        if self.key:
+            sent["Authorization"] = f"Bearer {self.key}"
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
         if isinstance(body, str):
@@ -183,6 +194,10 @@ class Api:
 
     def connect(self):
         return socket.create_connection((self.host, self.port), timeout=self.timeout)
+
+
+def csrf_of(token):
+    return hmac.new(token.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
 def chat_body(content="hello", **fields):

@@ -5,9 +5,11 @@ tests/env/stack.py starts the programs.
 """
 
 import contextlib
+import hashlib
 import os
 import pathlib
 import re
+import secrets
 import sys
 import threading
 import time
@@ -135,6 +137,12 @@ class Account:
 
     def new_key(self):
         return Account(self.world, self.api, key=(self.email, self.id, *self.world.stack.key(self.email)))
+
+    def signed_in(self):
+        """The gateway, called in a session of this account (opened in the database, without a sign-in)."""
+        token = secrets.token_hex(32)
+        self.db.call("session_open", hashlib.sha256(token.encode()).digest(), self.id, "test", "127.0.0.0/24", 86400)
+        return self.api.with_session(token)
 
     def usage(self, which):
         """GET /v1/usage/{id} of an answer, a stream or an id; numbers are Decimal."""

@@ -69,7 +69,7 @@ BANNED = {
     "vasprintf": "base/buf",
 }
 
-SQL = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|CALL)\b")
+SQL = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|CALL)\b\s*\S")
 SKIPPED_FOLDERS = {"recordings", "corpus", "node_modules", "__pycache__", "build-aux", "run"}
 CHECKED_FOLDERS = ("fcgi-app", "cron", "tests", "sql", "apache-conf")
 
