@@ -33,7 +33,7 @@ const LOTS = { grant: "Free credit", purchase: "Purchase" };
 function lots(answer, reload) {
   return table([
     { title: "Date", cell: (l) => day(l.created_at) },
-    { title: "Kind", cell: (l) => [LOTS[l.kind] ?? l.kind, l.note && h("div", { class: "muted small break" }, l.note)] },
+    { title: "Kind", cell: (l) => [LOTS[l.kind] ?? l.kind, l.note && h("div", { class: "muted small break" }, l.note), l.refund_pending_usd && !isZero(l.refund_pending_usd) && badge(`${usd(l.refund_pending_usd)} on its way back`, "warn")] },
     { title: "Amount", num: true, cell: (l) => money(l.amount_usd) },
     { title: "Left", num: true, class: "strong", cell: (l) => money(l.remaining_usd) },
     { title: "Paid back", num: true, cell: (l) => (l.refunded_usd && !isZero(l.refunded_usd) ? usd(l.refunded_usd) : "–") },
@@ -45,17 +45,13 @@ function lots(answer, reload) {
   ], answer.lots, { label: "Credit" });
 }
 
-// The months of the answer: texts or objects with a month.
-const monthOf = (row) => (typeof row === "string" ? row : row.month ?? row.id ?? row.period);
-
 function statements(page) {
   return panel({ page, title: "Statements", hint: "Each adds up to the ledger, to the last digit.", load: (signal) => get("statements", null, { signal }), empty: "The first statement appears with the first movement.",
     view: (answer) => table([
-      { title: "Month", class: "strong", cell: (s) => month(monthOf(s)) },
-      ...(answer.data.some((s) => s.charged_usd !== undefined) ? [{ title: "Charged", num: true, cell: (s) => money(s.charged_usd) }] : []),
+      { title: "Month", class: "strong", cell: (s) => [month(s.month), s.complete === false && badge("so far")] },
       { title: "Files", sr: true, cell: (s) => h("div", { class: "buttons" },
-        h("a", { class: "button small", href: link(`statements/${part(monthOf(s))}`, { format: "csv" }), download: `statement-${monthOf(s)}.csv`, "aria-label": `CSV of ${month(monthOf(s))}` }, "CSV"),
-        h("a", { class: "button small", href: link(`statements/${part(monthOf(s))}`), download: `statement-${monthOf(s)}.json`, "aria-label": `JSON of ${month(monthOf(s))}` }, "JSON")) },
+        h("a", { class: "button small", href: link(`statements/${part(s.month)}`, { format: "csv" }), download: `statement-${s.month}.csv`, "aria-label": `CSV of ${month(s.month)}` }, "CSV"),
+        h("a", { class: "button small", href: link(`statements/${part(s.month)}`), download: `statement-${s.month}.json`, "aria-label": `JSON of ${month(s.month)}` }, "JSON")) },
     ], answer.data, { label: "Statements", plain: true }) }).node;
 }
 
@@ -66,7 +62,7 @@ function tiers(page) {
   }, view: ({ data, me }) => [h("div", { class: "tier-progress" }, h("p", null, h("b", { class: "big" }, me.tier), ` · markup ${percent(me.markup)}`), tierNotes(me).map((n) => h("div", { class: "stat-note" }, n))),
     table([
       { title: "Tier", class: "strong", cell: (t) => [t.name, t.name === me.tier && badge("yours", "accent")] },
-      { title: "30-day spend", num: true, cell: (t) => usd(t.threshold_usd ?? t.min_spend_usd ?? t.spend_30d_usd) },
+      { title: "30-day spend", num: true, cell: (t) => usd(t.min_spend_usd) },
       { title: "Markup", num: true, cell: (t) => percent(t.markup) },
     ], data, { label: "Tiers", plain: true })] }).node;
 }

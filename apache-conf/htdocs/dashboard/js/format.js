@@ -63,7 +63,7 @@ export function money(text) {
 
 // A cap with what is spent and held of it. Never a rounded amount.
 export function capView(thing, label = "Cap") {
-  if (thing.cap_usd === null || thing.cap_usd === undefined) return h("span", { class: "muted" }, thing.spent_usd ? [usd(thing.spent_usd), " spent, no cap"] : "No cap");
+  if (thing.cap_usd === null || thing.cap_usd === undefined) return h("span", { class: "muted" }, thing.spent_usd ? [usd(thing.spent_usd), " spent, no cap"] : "–");
   const used = sum([thing.spent_usd ?? "0", thing.held_usd ?? "0"]);
   const text = `${usd(thing.spent_usd ?? "0")} of ${usd(thing.cap_usd)} ${periodText(thing.period)}`;
   return h("div", { class: "cap" },

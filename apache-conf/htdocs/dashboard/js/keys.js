@@ -67,10 +67,13 @@ function editDialog(key, reload, models) {
   } }, keyFields(key, models)));
 }
 
+// Owners and admins of a team see the keys of its members, too.
+const own = (page, key) => !key.owner || key.owner.id === page.app.session.account.id;
+
 function actions(page, key, reload, models) {
   return menuButton(`Actions for ${key.name}`, [
     ["Edit", () => editDialog(key, reload, models())],
-    ["Rotate", () => confirmDialog(`Rotate ${key.name}?`, "A new key takes its place, with the same name, cap and spend. The old one stops working at once.", "Rotate", async () => {
+    own(page, key) && ["Rotate", () => confirmDialog(`Rotate ${key.name}?`, "A new key takes its place, with the same name, cap and spend. The old one stops working at once.", "Rotate", async () => {
       const fresh = await post(`keys/${part(key.id)}/rotate`, {});
       reload(true);
       setTimeout(() => shownOnce(page, fresh, "Your new key"));
@@ -97,7 +100,7 @@ export function keys(page) {
     empty: () => emptyState("A key lets your code call the API. Give each program its own, with a cap.", button("Make the first key", () => createDialog(page, list.reload, models, teams), { kind: "primary", iconName: "plus" })),
     view: (answer) => table([
       { title: "Key", cell: (k) => h("div", null, h("div", { class: "strong break" }, k.name), h("code", { class: "muted small" }, `${k.prefix ?? "sk-aig-"}…${k.last4 ?? ""}`)) },
-      { title: "Team", class: "break", cell: (k) => k.team?.name ?? h("span", { class: "muted" }, "own") },
+      { title: "Team", class: "break", cell: (k) => [k.team?.name ?? h("span", { class: "muted" }, "–"), !own(page, k) && h("div", { class: "muted small break" }, k.owner.email)] },
       { title: "Status", cell: (k) => (!k.enabled ? badge("disabled", "bad") : expired(k) ? badge("expired", "warn") : badge("active", "good")) },
       { title: "Cap", cell: (k) => capView(k, `Spent of the cap of ${k.name}`) },
       { title: "Limits", cell: (k) => h("div", { class: "small" }, h("div", { class: "break" }, k.models?.length ? k.models.join(", ") : h("span", { class: "muted" }, "all models")), k.expires_at && h("div", { class: "muted" }, expired(k) ? "expired " : "expires ", day(k.expires_at))) },

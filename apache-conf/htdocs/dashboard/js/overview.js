@@ -11,12 +11,15 @@ const DAY = 86400e3;
 const BURN_DAYS = 7;
 const iso = (ms) => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 
-export const RANGES = [["1", "24 hours"], ["7", "7 days"], ["30", "30 days"], ["90", "90 days"]];
-export const GROUPS = [["model", "Model"], ["key", "Key"], ["member", "Member"], ["provider", "Provider"]];
+const RANGES = [["1", "24 hours"], ["7", "7 days"], ["30", "30 days"], ["90", "90 days"]];
+const GROUPS = [["model", "Model"], ["key", "Key"], ["member", "Member"], ["provider", "Provider"]];
 
-export const rangeOf = (days, now = Date.now()) => {
+// The sums are kept by the hour.
+const wholeHour = (ms) => Math.floor(ms / 3600e3) * 3600e3;
+
+const rangeOf = (days, now = Date.now()) => {
   const unit = days === "1" ? "hour" : "day";
-  const from = unit === "hour" ? Math.floor((now - 23 * 3600e3) / 3600e3) * 3600e3 : Math.floor(now / DAY) * DAY - (Number(days) - 1) * DAY;
+  const from = unit === "hour" ? wholeHour(now - 23 * 3600e3) : Math.floor(now / DAY) * DAY - (Number(days) - 1) * DAY;
   return { unit, from, to: now };
 };
 
@@ -58,7 +61,7 @@ function stats(page) {
   const node = h("div", { class: "stats-holder" });
   const p = panel({ page, className: "bare", load: async (signal) => {
     const now = Date.now();
-    const [me, week] = await Promise.all([get("me", null, { signal }), get("usage/summary", { group: "day", from: iso(now - BURN_DAYS * DAY), to: iso(now) }, { signal })]);
+    const [me, week] = await Promise.all([get("me", null, { signal }), get("usage/summary", { group: "day", from: iso(wholeHour(now) - BURN_DAYS * DAY) }, { signal })]);
     return { me, week };
   }, view: ({ me, week }) => h("div", { class: "stats" },
     stat("Balance", money(me.available_usd), !isZero(me.held_usd) && `${usd(me.held_usd)} of ${usd(me.balance_usd)} held for calls under way`,
@@ -73,7 +76,7 @@ function stats(page) {
 
 function spendPanels(page) {
   let days = "30", group = "model";
-  const range = () => { const { from, to } = rangeOf(days); return { from: iso(from), to: iso(to) }; };
+  const range = () => ({ from: iso(rangeOf(days).from) });
   const time = panel({ page, title: "Spend", className: "wide-card",
     actions: choice("Time", RANGES, days, (v) => { days = v; time.reload(); names.reload(); }),
     load: (signal) => { const { unit } = rangeOf(days); return get("usage/summary", { group: unit, ...range() }, { signal }); },

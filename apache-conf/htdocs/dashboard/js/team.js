@@ -43,17 +43,35 @@ function editMember(team, member, mayRole, reload) {
   } }, mayRole && field("Role", select("role", ROLES, member.role), { hint: HINT }), capFields(member), h("p", { class: "hint" }, "The cap holds for all keys of this member in the team.")));
 }
 
+// The owner offers; the same call of the member accepts; the owner's own number takes the offer back.
+const transfer = (team, member) => post(`teams/${part(team.id)}/transfer`, { member_id: Number(member) });
+
+function offer(page, team, reload) {
+  const to = team.members?.find((m) => m.id === team.transfer_offered_to);
+  if (!to) return null;
+  if (to.account_id === page.app.session.account.id) {
+    return h("div", { class: "notice" }, h("p", null, "The team is offered to you. Its owner pays for the calls of all its keys."),
+      button("Accept", () => confirmDialog(`Take over ${team.name}?`, "You own the team and pay for all further calls of its keys, within its caps.", "Accept", async () => {
+        await transfer(team, to.id);
+        say(`${team.name} is yours.`);
+        reload(true);
+      }, { kind: "primary" }), { kind: "primary" }));
+  }
+  return h("div", { class: "notice" }, h("p", null, `The team is offered to ${to.name || to.email}, who has not accepted yet.`),
+    team.role === "owner" && button("Take it back", async () => { await transfer(team, team.member_id); reload(true); }));
+}
+
 function memberActions(page, team, m, me, reload) {
   const owner = team.role === "owner", manages = owner || team.role === "admin", self = m.account_id === me;
   const who = m.name || m.email;
   const list = [];
   if (manages) list.push(["Edit", () => editMember(team, m, m.role !== "owner" && !self, reload)]);
   if (owner && !self) {
-    list.push(["Hand over", () => confirmDialog(`Hand the team over to ${who}?`, `${who} becomes the owner and pays for all further calls. You become an admin.`, "Hand over", async () => {
-      await post(`teams/${part(team.id)}/transfer`, { member_id: Number(m.id) });
-      say(`${who} owns the team now.`);
+    list.push(["Hand over", () => confirmDialog(`Offer the team to ${who}?`, `Once ${who} accepts, they own the team and pay for all further calls, and you are an admin.`, "Offer", async () => {
+      await transfer(team, m.id);
+      say(`${who} can accept on this page.`);
       reload(true);
-    })]);
+    }, { kind: "primary" })]);
   }
   if (self && m.role !== "owner") {
     list.push(["Leave", () => confirmDialog(`Leave ${team.name}?`, "Your keys in this team stop working.", "Leave team", async () => {
@@ -75,7 +93,7 @@ function members(page, team, reload) {
   const me = page.app.session.account.id;
   return table([
     { title: "Member", cell: (m) => h("div", null, h("div", { class: "strong break" }, m.name || m.email, m.account_id === me && h("span", { class: "muted" }, " (you)")), m.name && h("div", { class: "muted small break" }, m.email)) },
-    { title: "Role", cell: (m) => [badge(m.role, m.role === "owner" ? "accent" : ""), m.enabled === false && badge("disabled", "bad")] },
+    { title: "Role", cell: (m) => [badge(m.role, m.role === "owner" ? "accent" : ""), m.id === team.transfer_offered_to && badge("offered", "warn"), m.enabled === false && badge("disabled", "bad")] },
     { title: "Cap", cell: (m) => capView(m, `Spent of the cap of ${m.name || m.email}`) },
     { title: "Actions", sr: true, cell: (m) => memberActions(page, team, m, me, reload) },
   ], team.members ?? [], { label: `Members of ${team.name}` });
@@ -99,7 +117,7 @@ function teamView(page, team, reload) {
   return [h("div", { class: "team-top" },
     h("div", null, h("h2", { class: "break" }, team.name), h("p", { class: "muted break" }, "Paid by ", payer.id === page.app.session.account.id ? "you" : payer.email ?? "–", " · you are ", team.role === "owner" ? "the owner" : team.role === "admin" ? "an admin" : "a member")),
     h("div", { class: "actions" }, manages && button("Invite", () => invite(team, reload), { kind: "primary", iconName: "plus" }), manages && button("Settings", () => editTeam(team, reload)))),
-  h("div", { class: "team-cap" }, h("h3", null, "All together"), capView(team, `Spent of the cap of ${team.name}`)),
+  offer(page, team, reload), h("div", { class: "team-cap" }, h("h3", null, "All together"), capView(team, `Spent of the cap of ${team.name}`)),
   h("h3", null, "Members"), members(page, team, reload), invitations(team, reload)];
 }
 

@@ -9,7 +9,7 @@ const STATUSES = [["", "Any status"], ...["ok", "client_gone", "error", "upstrea
 const PAGE_ROWS = 50;
 const LIVE_S = 5;
 
-const keyText = (row) => row.key?.name ?? row.key_name ?? row.key_id ?? "–";
+const keyText = (row) => [row.key?.name ?? "–", row.team && h("span", { class: "muted" }, ` · ${row.team.name}`)];
 
 const columns = () => [
   { title: "Time", cell: (r) => h("button", { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => showCharge(r.id) }, whenExactly(r.created_at)) },
@@ -101,15 +101,16 @@ export function usage(page) {
   let live = true, rows = [], next = null;
   const filter = filters(page, () => list.reload());
   const holder = h("div");
-  const more = button("Load more", async () => {
+  const more = button("Load older calls", async () => {
     const answer = await get("usage", { ...query(filter.read()), after: next }, { signal: page.signal });
     rows.push(...answer.data);
     next = answer.has_more ? answer.next : null;
     draw();
   });
-  const draw = () => fill(holder, usageTable(rows).node, next && h("div", { class: "more" }, more));
+  // a search reads a stretch of calls at a time: nothing found in it is not the end
+  const draw = () => fill(holder, rows.length ? usageTable(rows).node : emptyState("None among the newest calls."), next && h("div", { class: "more" }, more));
   const list = panel({ page, title: null, load: (signal) => get("usage", query(filter.read()), { signal }),
-    isEmpty: (a) => a.data.length === 0, empty: () => emptyState(Object.values(filter.read()).some(Boolean) ? "No call matches." : "No call has been made yet."),
+    isEmpty: (a) => a.data.length === 0 && !a.has_more, empty: () => emptyState(Object.values(filter.read()).some(Boolean) ? "No call matches." : "No call has been made yet."),
     view: (answer) => {
       rows = answer.data;
       next = answer.has_more ? answer.next : null;
@@ -126,6 +127,7 @@ export function usage(page) {
     if (!fresh.length || !holder.isConnected) return;
     rows = [...fresh, ...rows];
     const body = holder.querySelector("tbody");
+    if (!body) return draw();
     body.prepend(...fresh.map((r) => { const tr = tableRow(columns(), r, (x) => showCharge(x.id)); tr.classList.add("fresh"); return tr; }));
   };
   page.every(LIVE_S, () => poll().catch(() => null));
