@@ -63,15 +63,15 @@ export function timeChart(points, unit, page) {
 
 function options(place, tip, points, name, unit) {
   const label = new Intl.DateTimeFormat(undefined, unit === "hour" ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC" } : { month: "short", day: "numeric", timeZone: "UTC" });
-  const axis = { stroke: colour("--muted"), ticks: { show: false }, font: "12px system-ui, sans-serif" };
+  const axis = { stroke: colour("--muted"), ticks: { show: false }, font: `12px ${getComputedStyle(document.body).fontFamily}` };
   return {
-    width: place.clientWidth, height: place.clientWidth < 500 ? 190 : 240, padding: [12, 6, 0, 0],
+    width: place.clientWidth, height: place.clientWidth < 500 ? 190 : 300, padding: [12, 6, 0, 0],
     tzDate: (ts) => window.uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"),
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: true, range: (u, min, max) => { const pad = points.length > 1 ? (points[1].time - points[0].time) / 2000 : 43200; return [min - pad, max + pad]; } },
       y: { range: (u, min, max) => [0, max > 0 ? max * 1.08 : 1] } },
-    axes: [{ ...axis, grid: { show: false }, space: 68, values: (u, times) => times.map((t) => label.format(t * 1000)) }, { ...axis, size: 62, space: 44, grid: { stroke: colour("--line"), width: 1 }, values: (u, values) => values.map(shortUsd) }],
+    axes: [{ ...axis, grid: { show: false }, size: 30, space: 68, values: (u, times) => times.map((t) => label.format(t * 1000)) }, { ...axis, size: 62, space: 44, grid: { stroke: colour("--line"), width: 1 }, values: (u, values) => values.map(shortUsd) }],
     series: [{}, { stroke: colour("--accent"), fill: colour("--accent"), width: 0, points: { show: false }, paths: window.uPlot.paths.bars({ size: [0.72, 42], radius: 0.18 }) }],
     hooks: { setCursor: [(u) => {
       const k = u.cursor.idx;

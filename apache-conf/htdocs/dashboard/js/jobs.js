@@ -40,7 +40,7 @@ function duration(job) {
 function card(job) {
   const urls = job.resultUrls ?? [];
   return h("article", { class: "job", "aria-label": `${job.model}, ${job.state}` },
-    h("div", { class: "job-head" }, h("div", null, h("h3", { class: "break" }, job.model), h("p", { class: "muted small" }, when(job.createTime), duration(job) && ` · took ${duration(job)}`)),
+    h("div", { class: "job-head" }, h("div", null, h("h2", { class: "break" }, job.model), h("p", { class: "muted small" }, when(job.createTime), duration(job) && ` · took ${duration(job)}`)),
       h("div", { class: "job-state" }, status(job.state), h("b", null, job.charge_usd === null || job.charge_usd === undefined ? "" : money(job.charge_usd)))),
     urls.length > 0 && h("ul", { class: "results" }, urls.map((u, k) => result(u, k + 1, job.model))),
     job.failMsg && h("p", { class: "job-fail break" }, icon("alert", 16), job.failMsg),

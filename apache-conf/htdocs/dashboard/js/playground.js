@@ -139,5 +139,5 @@ export function playground(page) {
 
 function bubble(kind, who, text) {
   const id = newId("said");
-  return h("article", { class: `bubble ${kind}`, "aria-labelledby": id }, h("h3", { id }, who), h("div", { class: "bubble-text" }, text));
+  return h("article", { class: `bubble ${kind}`, "aria-labelledby": id }, h("p", { id, class: "bubble-who" }, who), h("div", { class: "bubble-text" }, text));
 }
