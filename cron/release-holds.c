@@ -7,6 +7,7 @@
 
 #include "base/timing.h"
 #include "cronmain.h"
+#include "store/carry.h"
 #include "store/ledger.h"
 
 #include <stdio.h>
@@ -77,7 +78,8 @@ static int run(struct cron *cron, struct err *err)
 
     int code = sweep_all(&sweep, cron, work, err);
     if (code == CRON_OK && !cron->dry_run &&
-        ledger_housekeep(cron->store, work, KEEP_RESOLVED_DAYS, err) != 0)
+        (ledger_housekeep(cron->store, work, KEEP_RESOLVED_DAYS, err) != 0 ||
+         carry_purge(cron->store, work, cron->deadline_ms, err) != 0))
         code = CRON_FAILED;
     if (cron->verbose && !cron->dry_run)
         printf("release-holds: released %zu expired holds\n", sweep.released);
@@ -91,7 +93,7 @@ int main(int argc, char **argv)
         .name = "release-holds",
         .summary =
             "Releases the holds of calls whose process died, deletes old resolved holds and\n"
-            "adds the coming months' partitions of usage_log.",
+            "expired reasoning state, and adds the coming months' partitions of usage_log.",
         .exclusive = true,
         .limit_s = LIMIT_S,
         .run = run,

@@ -11,6 +11,7 @@
 #include "core/charge.h"
 #include "core/hedge.h"
 #include "core/images.h"
+#include "core/reasoning.h"
 #include "core/route.h"
 #include "net/transfer.h"
 #include "store/ledger.h"
@@ -79,6 +80,7 @@ struct run {
     bool done;   /* the provider said that the answer is whole */
     bool failed; /* err is set: the upstream's answer is no good */
     struct usage usage;
+    struct reasoning reasoning;
     const char *status;
     struct err err;
 
@@ -147,6 +149,18 @@ static const char *settle(struct run *run, const char *status)
 
     return charge_settle(&call, &run->usage, run->bound.estimate, bound_estimate(run->output_bytes),
                          &how);
+}
+
+static struct reasoning_call reasoning_call_of(const struct run *run)
+{
+    return (struct reasoning_call){
+        .app = run->relay->app,
+        .arena = run->call->arena,
+        .request_id = run->call->request_id,
+        .origin = {.account_id = run->hold.account_id,
+                   .provider = run->route->format->name,
+                   .upstream_model = run->route->upstream_model},
+    };
 }
 
 /* Towards the client. */
@@ -224,6 +238,8 @@ static int on_event(const struct event *event, void *arg)
         run->done = true;
         return 0;
     }
+    if (run->route->format->wants_reasoning)
+        reasoning_take(&run->reasoning, run->call->arena, event);
     if (event->kind == EVENT_USAGE) {
         run->usage = *event->usage;
         return run->sink->event(event, run->sink_arg) != 0 ? client_gone(run) : 0;
@@ -467,6 +483,10 @@ static enum verdict judge(struct run *run)
 
 static int finish_well(struct run *run)
 {
+    const struct reasoning_call kept = reasoning_call_of(run);
+
+    /* Before the client can come back with the next turn. */
+    reasoning_keep(&run->reasoning, &kept);
     const char *charge = settle(run, "ok");
 
     (void)run->sink->end(&run->head, &run->usage, charge, run->sink_arg);
@@ -570,6 +590,7 @@ static void begin_attempt(struct run *run)
     buf_clear(&r->answer);
     sse_reader_reset(&r->sse);
     drop_held(run);
+    reasoning_reset(&run->reasoning);
     run->intake = INTAKE_NONE;
     run->done = false;
     run->failed = false;
@@ -596,6 +617,10 @@ static enum verdict attempt(struct run *run)
     };
 
     begin_attempt(run);
+    if (run->route->format->wants_reasoning) {
+        const struct reasoning_call restored = reasoning_call_of(run);
+        reasoning_restore(&run->reasoning, &restored, run->call->request);
+    }
     if (run->route->format->write_request(&run->relay->request, request, &target, &run->err) != 0)
         return fail_as(run, "error");
     call_upstream(run);
@@ -677,18 +702,30 @@ static int run_held(struct run *run, struct err *err)
         break;
     }
     drop_held(run);
+    reasoning_fini(&run->reasoning);
     buf_shrink(&r->request, KEEP_BYTES);
     buf_shrink(&r->answer, KEEP_BYTES);
     return rc;
 }
 
+/* Takes the request apart where a provider speaks another language. What only the client's own
+ * language can say keeps those that hedge away, not the one that was asked. */
 static int read_content(struct run *run, struct err *err)
 {
     const struct relay_call *call = run->call;
+    struct route_list *list = &run->routes;
+    bool first_passes = format_passes(list->routes[0].format, call->request);
 
-    for (size_t i = 0; i < run->routes.count; i++)
-        if (run->routes.routes[i].format->needs_content && call->request->content == NULL)
-            return call->read_content(call->request, call->arena, err);
+    for (size_t i = 0; i < list->count; i++) {
+        if (format_passes(list->routes[i].format, call->request) ||
+            call->request->content != NULL ||
+            call->read_content(call->request, call->arena, err) == 0)
+            continue;
+        if (!first_passes)
+            return -1;
+        err_clear(err);
+        list->count = 1;
+    }
     return 0;
 }
 

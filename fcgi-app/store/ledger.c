@@ -8,6 +8,7 @@
 #include "db/combine.h"
 #include "db/stmt.h"
 #include "db/txn.h"
+#include "store/apikey.h"
 
 #include <limits.h>
 #include <string.h>
@@ -127,6 +128,8 @@ static const struct {
     {"no_price", ERR_MODEL_NOT_FOUND, "model",
      "This model has no price at present and cannot be called. GET /v1/models lists those that "
      "can."},
+    {"model_not_allowed", ERR_MODEL_NOT_ALLOWED, "model",
+     "The model that would stand in is not on the list of models of this key."},
     {"key_cap_exceeded", ERR_KEY_CAP, NULL, NULL},
     {"account_cap_exceeded", ERR_ACCOUNT_CAP, NULL, NULL},
     {"team_cap_exceeded", ERR_TEAM_CAP, NULL, NULL},
@@ -297,6 +300,8 @@ int ledger_authorize(struct ledger_hold *out, struct store *s, struct arena *are
     *out = (struct ledger_hold){0};
     if (call_combined(&rows, &outcome, s->authorize, arena, params, ARRAY_LEN(params), err) != 0)
         return -1;
+    if (is(outcome, "model_not_allowed"))
+        return apikey_refuse_model(s, arena, want->key_hash, want->model_id, err);
     if (!is(outcome, "held"))
         return refuse(outcome, arena, &rows, want->request_id, SQL_AUTHORIZE, err);
     memcpy(out->request_id, want->request_id, sizeof(out->request_id));

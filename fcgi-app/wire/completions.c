@@ -241,6 +241,7 @@ const struct format completions_format = {
     .account = PROVIDER_OPENAI,
     .auth = FORMAT_AUTH_BEARER,
     .path = "/v1/chat/completions",
+    .language = LANGUAGE_COMPLETIONS,
     .write_request = write_request,
     .read_answer = completions_read_answer,
     .read_event = completions_read_event,

@@ -253,7 +253,7 @@ static int read_fields(struct neutral_request *r, struct err *err)
 int completions_read_request(struct neutral_request *out, const char *text, size_t len,
                              struct err *err)
 {
-    struct neutral_request r = {.choices = 1};
+    struct neutral_request r = {.language = LANGUAGE_COMPLETIONS, .choices = 1};
 
     if (jsonx_parse(&r.body, text, len, err) != 0)
         return -1;

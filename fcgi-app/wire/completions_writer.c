@@ -14,9 +14,11 @@ static const char *const finish_names[] = {
     [FINISH_CONTENT_FILTER] = "content_filter",
 };
 
-void completions_writer_init(struct completions_writer *w, const struct neutral_request *request,
+void completions_writer_init(void *writer, const struct neutral_request *request,
                              const char *request_id, int64_t created_s)
 {
+    struct completions_writer *w = writer;
+
     memset(w, 0, sizeof *w);
     w->stream = request->stream;
     w->include_usage = request->include_usage;
@@ -42,8 +44,10 @@ static void choice_fini(struct completions_choice *c)
     json_object_put(c->reasoning_details);
 }
 
-void completions_writer_fini(struct completions_writer *w)
+void completions_writer_fini(void *writer)
 {
+    struct completions_writer *w = writer;
+
     for (size_t i = 0; i < ARRAY_LEN(w->choices); i++)
         choice_fini(&w->choices[i]);
     json_object_put(w->answer);
@@ -333,9 +337,10 @@ static struct json_object *answer_json(struct completions_writer *w)
 
 /* Both. */
 
-void completions_write_event(struct buf *out, struct completions_writer *w,
-                             const struct event *event)
+void completions_write_event(struct buf *out, void *writer, const struct event *event)
 {
+    struct completions_writer *w = writer;
+
     if (event->kind == EVENT_CHUNK) {
         pass_chunk(out, w, event->json);
     } else if (event->kind == EVENT_ANSWER) {
@@ -399,9 +404,11 @@ static void write_usage_chunk(struct buf *out, const struct completions_writer *
     json_object_put(priced);
 }
 
-void completions_write_end(struct buf *out, struct completions_writer *w, const struct usage *usage,
+void completions_write_end(struct buf *out, void *writer, const struct usage *usage,
                            const char *cost_usd)
 {
+    struct completions_writer *w = writer;
+
     if (w->stream) {
         if (w->include_usage)
             write_usage_chunk(out, w, usage, cost_usd);

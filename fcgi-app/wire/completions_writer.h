@@ -43,18 +43,19 @@ struct completions_writer {
     struct completions_choice choices[COMPLETIONS_WRITER_CHOICES];
 };
 
+/* `writer` of these functions is a struct completions_writer: they are a client surface. */
+
 /* The answer's id is made from request_id; the request must outlive the writer. */
-void completions_writer_init(struct completions_writer *w, const struct neutral_request *request,
+void completions_writer_init(void *writer, const struct neutral_request *request,
                              const char *request_id, int64_t created_s);
-void completions_writer_fini(struct completions_writer *w);
+void completions_writer_fini(void *writer);
 
 /* Takes one event. Streamed: appends what the client sees of it. Plain: keeps it for the end. */
-void completions_write_event(struct buf *out, struct completions_writer *w,
-                             const struct event *event);
+void completions_write_event(struct buf *out, void *writer, const struct event *event);
 
 /* The end. Streamed: the usage chunk with the cost in US dollars if the client asked for it, then
  * [DONE]. Plain: the whole answer. cost_usd NULL: not known yet. */
-void completions_write_end(struct buf *out, struct completions_writer *w, const struct usage *usage,
+void completions_write_end(struct buf *out, void *writer, const struct usage *usage,
                            const char *cost_usd);
 
 #endif

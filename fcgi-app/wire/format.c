@@ -25,6 +25,11 @@ const struct format *format_find(const char *name)
     return NULL;
 }
 
+bool format_passes(const struct format *format, const struct neutral_request *request)
+{
+    return format->language == request->language;
+}
+
 int format_nonsense(struct err *err, const char *detail)
 {
     err_set(err, ERR_UPSTREAM, NULL,

@@ -33,8 +33,9 @@ struct format {
     const char *extra_header; /* "anthropic-version: 2023-06-01"; NULL: none */
     const char *path;         /* after the base URL; "{model}" stands for the upstream model */
     const char *stream_path;  /* for a stream; NULL: the same */
-    bool needs_content;       /* write_request reads request->content, not the client's body */
-    bool wants_bytes;         /* takes no URLs of images and files: core/images fetches them */
+    enum language language; /* a request in the same one passes through, else its content is read */
+    bool wants_reasoning;   /* reasoning state of earlier turns is to be sent back to it */
+    bool wants_bytes;       /* takes no URLs of images and files: core/images fetches them */
 
     /* Appends the upstream's request body. -1: 400, the provider cannot do what is asked. */
     int (*write_request)(struct buf *out, const struct neutral_request *request,
@@ -59,6 +60,10 @@ struct format {
     /* An answer that is no 2xx. Always sets err; body may be anything. */
     void (*read_failure)(struct err *err, int status, int retry_after_s, struct span body);
 };
+
+/* The client speaks the provider's language: body, answer and events pass through with every field.
+ * Else write_request reads request->content, and answers come as the neutral events. */
+bool format_passes(const struct format *format, const struct neutral_request *request);
 
 /* NULL: no such provider, or not in this version. */
 const struct format *format_find(const char *name);

@@ -18,6 +18,9 @@
 #include "base/mem.h"
 #include "wire/usage.h"
 
+/* In what a request, an answer or a stream is written. */
+enum language { LANGUAGE_COMPLETIONS, LANGUAGE_RESPONSES, LANGUAGE_MESSAGES, LANGUAGE_GEMINI };
+
 /* What the prompt bound is computed from (core/bound). */
 struct neutral_size {
     int64_t text_bytes; /* UTF-8 bytes of all that the model may be shown as text */
@@ -115,6 +118,7 @@ struct neutral_content {
 };
 
 struct neutral_request {
+    enum language language;   /* of the body: the client's */
     struct json_object *body; /* owned: the client's request */
     const char *model;
     bool stream;

@@ -15,6 +15,8 @@ DELIMITER //
 -- worst fits in room: hold worst. Else likely fits: hold all that is left. Else refuse, naming the scope
 -- with the smallest room.
 --
+-- A key with a list of models is refused for every other one (of a model that has retired, the successor counts).
+--
 -- First everything is read without locks. A hold is taken by guarded updates; if one of them finds that the room has
 -- gone meanwhile, the rows are locked and the figures computed again. A refusal is decided on one consistent read of
 -- all scopes. A request id that is known already gets its hold's figures and has no second effect.
@@ -53,7 +55,7 @@ decide: BEGIN
     DECLARE v_member_id, v_team_id, v_hold_key_id INT UNSIGNED;
     DECLARE v_room, v_in, v_out, v_likely_in, v_likely_out DECIMAL(18,9);
     DECLARE v_period, v_state VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_long, v_locked, v_taken, v_known BOOLEAN DEFAULT FALSE;
+    DECLARE v_long, v_locked, v_taken, v_known, v_limited BOOLEAN DEFAULT FALSE;
     DECLARE CONTINUE HANDLER FOR 1062 SET v_known = TRUE;
 
     SELECT k.id, k.account_id, k.member_id, COALESCE(a.markup_override, tier.markup),
@@ -61,8 +63,9 @@ decide: BEGIN
             IF(k.expires_at <= v_now, 'key_expired', IF(NOT a.enabled, 'account_disabled', NULL))),
         LEAST(COALESCE(k.cap_usd - k.held_usd - IF(v_day < k.window_end, k.spent_usd, 0), 999999999),
             COALESCE(a.cap_usd - a.held_usd - IF(v_day < a.window_end, a.spent_usd, 0), 999999999),
-            a.balance_usd - a.held_usd)
-    INTO o_key_id, o_account_id, v_member_id, o_markup, o_outcome, v_room
+            a.balance_usd - a.held_usd),
+        k.models_limited
+    INTO o_key_id, o_account_id, v_member_id, o_markup, o_outcome, v_room, v_limited
     FROM api_key k JOIN account a ON a.id = k.account_id JOIN tier ON tier.id = a.tier_id
     WHERE k.key_hash = p_key_hash;
     IF o_key_id IS NULL THEN
@@ -80,6 +83,10 @@ decide: BEGIN
         FROM api_key k JOIN team_member m ON m.id = k.member_id JOIN team t ON t.id = m.team_id
             JOIN account a ON a.id = t.account_id JOIN tier ON tier.id = a.tier_id
         WHERE k.id = o_key_id;
+    END IF;
+    IF o_outcome IS NULL AND v_limited
+            AND NOT EXISTS (SELECT 1 FROM api_key_model WHERE key_id = o_key_id AND model_id = p_model_id) THEN
+        SET o_outcome = 'model_not_allowed';
     END IF;
     IF o_outcome IS NOT NULL THEN
         LEAVE decide;

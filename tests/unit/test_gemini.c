@@ -491,7 +491,7 @@ static void format_is_complete(void **state)
     assert_string_equal(gemini_format.path, "/v1beta/models/{model}:generateContent");
     assert_string_equal(gemini_format.stream_path,
                         "/v1beta/models/{model}:streamGenerateContent?alt=sse");
-    assert_true(gemini_format.needs_content);
+    assert_int_equal(gemini_format.language, LANGUAGE_GEMINI);
 }
 
 int main(void)

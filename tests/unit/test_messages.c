@@ -872,7 +872,7 @@ static void test_format(void **state)
     assert_string_equal(messages_format.extra_header, "anthropic-version: 2023-06-01");
     assert_int_equal(messages_format.account, PROVIDER_ANTHROPIC);
     assert_int_equal(messages_format.auth, FORMAT_AUTH_X_API_KEY);
-    assert_true(messages_format.needs_content);
+    assert_int_equal(messages_format.language, LANGUAGE_MESSAGES);
     assert_null(messages_format.end_stream);
 }
 

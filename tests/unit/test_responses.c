@@ -604,7 +604,7 @@ static void format_is_complete(void **state)
     assert_string_equal(responses_format.path, "/v1/responses");
     assert_null(responses_format.stream_path);
     assert_null(responses_format.end_stream);
-    assert_true(responses_format.needs_content);
+    assert_int_equal(responses_format.language, LANGUAGE_RESPONSES);
 }
 
 int main(void)

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "api/surface.h"
+
+#include "base/sse.h"
+#include "base/timing.h"
+#include "http/reply.h"
+
+/* The client's end of one call. */
+struct client {
+    struct exchange *x;
+    const struct surface *surface;
+    void *writer;
+    bool stream;
+    struct buf out;
+};
+
+enum {
+    OUT_MAX = 256 * 1024 * 1024, /* the largest answer with its escapes */
+    OUT_KEEP = 16 * 1024,
+};
+
+static void head_headers(struct exchange *x, const struct relay_head *head)
+{
+    exchange_header(x, "x-aig-provider", "%s", head->provider);
+    if (head->hedged_from != NULL)
+        exchange_header(x, "x-aig-hedged-from", "%s", head->hedged_from);
+    if (head->substituted != NULL)
+        exchange_header(x, "x-aig-model-substituted", "%s", head->substituted);
+    if (head->output_limit > 0)
+        exchange_header(x, "x-aig-output-limit", "%lld", (long long)head->output_limit);
+}
+
+static int send_out(struct client *client)
+{
+    struct buf *out = &client->out;
+
+    if (buf_failed(out) || exchange_write(client->x, out->data, out->len) != 0)
+        return -1;
+    buf_shrink(out, OUT_KEEP);
+    return exchange_flush(client->x);
+}
+
+static int sink_begin(const struct relay_head *head, void *arg)
+{
+    struct client *client = arg;
+
+    reply_common_headers(client->x);
+    head_headers(client->x, head);
+    exchange_header(client->x, "Content-Type", "text/event-stream; charset=utf-8");
+    exchange_header(client->x, "Cache-Control", "no-cache");
+    exchange_header(client->x, "X-Accel-Buffering", "no");
+    exchange_begin(client->x, 200);
+    return 0; /* goes out with the first event */
+}
+
+static int sink_event(const struct event *event, void *arg)
+{
+    struct client *client = arg;
+
+    client->surface->write_event(&client->out, client->writer, event);
+    return client->out.len > 0 ? send_out(client) : 0;
+}
+
+static int sink_comment(void *arg)
+{
+    struct client *client = arg;
+
+    sse_write_comment(&client->out, "keep-alive");
+    return send_out(client);
+}
+
+static int sink_end(const struct relay_head *head, const struct usage *usage,
+                    const char *charge_usd, void *arg)
+{
+    struct client *client = arg;
+
+    client->surface->write_end(&client->out, client->writer, usage, charge_usd);
+    if (client->stream)
+        return send_out(client);
+    head_headers(client->x, head);
+    if (charge_usd != NULL)
+        exchange_header(client->x, "X-AI-Credits-Charged", "%s", charge_usd);
+    return reply_body(client->x, 200, &client->out);
+}
+
+static int sink_fail(const struct err *failure, void *arg)
+{
+    struct client *client = arg;
+
+    client->surface->write_failure(&client->out, client->writer, failure);
+    return send_out(client);
+}
+
+static bool sink_gone(void *arg)
+{
+    struct client *client = arg;
+
+    return exchange_gone(client->x);
+}
+
+static int sink_watch_fd(void *arg)
+{
+    struct client *client = arg;
+
+    return exchange_watch_fd(client->x);
+}
+
+static const struct relay_sink client_sink = {
+    .begin = sink_begin,
+    .event = sink_event,
+    .comment = sink_comment,
+    .end = sink_end,
+    .fail = sink_fail,
+    .gone = sink_gone,
+    .watch_fd = sink_watch_fd,
+};
+
+int surface_serve(struct endpoint *ep, struct exchange *x, const struct surface *surface,
+                  struct err *err)
+{
+    struct neutral_request request;
+    struct client client = {.x = x, .surface = surface};
+
+    if (endpoint_read_json(ep, x, err) != 0 ||
+        surface->read_request(&request, ep->body.data, ep->body.len, err) != 0)
+        return -1;
+    buf_shrink(&ep->body, 0);
+    request.model = arena_strdup(ep->arena, request.model);
+    client.stream = request.stream;
+    client.writer = arena_zalloc(ep->arena, surface->writer_size);
+    surface->writer_init(client.writer, &request, exchange_request_id(x), timing_wall_s());
+    buf_init(&client.out, OUT_MAX);
+    struct relay_call call = {
+        .request_id = exchange_request_id(x),
+        .key_hash = ep->key_hash,
+        .request = &request,
+        .read_content = surface->read_content,
+        .kind = KIND_CHAT,
+        .arena = ep->arena,
+    };
+    int rc = relay_run(ep->relay, &call, &client_sink, &client, err);
+    buf_fini(&client.out);
+    surface->writer_fini(client.writer);
+    neutral_request_fini(&request);
+    return rc;
+}
