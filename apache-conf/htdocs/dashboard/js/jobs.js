@@ -4,71 +4,140 @@ import { get } from "./api.js";
 import { append, button, copyButton, emptyState, fill, h, icon, panel, safeUrl, select } from "./dom.js";
 import { money, parseTime, status, when } from "./format.js";
 
-const STATES = [["", "Any state"], ["waiting", "waiting"], ["queuing", "queuing"], ["generating", "generating"], ["success", "success"], ["fail", "fail"]];
+const STATES = [
+    ["", "Any state"],
+    ["waiting", "waiting"],
+    ["queuing", "queuing"],
+    ["generating", "generating"],
+    ["success", "success"],
+    ["fail", "fail"],
+];
 const OPEN = new Set(["waiting", "queuing", "generating"]);
 const LIVE_S = 8;
 
 const kindOf = (url) => {
-  const path = new URL(url).pathname.toLowerCase();
-  if (/\.(mp4|webm|mov|m4v)$/.test(path)) return "video";
-  if (/\.(mp3|wav|ogg|m4a|flac|aac)$/.test(path)) return "audio";
-  if (/\.(png|jpe?g|webp|gif|avif|svg)$/.test(path)) return "image";
-  return null;
+    const path = new URL(url).pathname.toLowerCase();
+    if (/\.(mp4|webm|mov|m4v)$/.test(path)) return "video";
+    if (/\.(mp3|wav|ogg|m4a|flac|aac)$/.test(path)) return "audio";
+    if (/\.(png|jpe?g|webp|gif|avif|svg)$/.test(path)) return "image";
+    return null;
 };
 
 // Only what comes over TLS is shown in the page (the policy allows nothing else); everything has a link.
 function result(url, number, title) {
-  const safe = safeUrl(url);
-  if (safe === null) return h("li", { class: "muted break" }, String(url));
-  const kind = safe.startsWith("https:") ? kindOf(safe) : null;
-  const name = `Result ${number} of ${title}`;
-  let view = null;
-  if (kind === "image") view = h("img", { src: safe, alt: name, loading: "lazy", referrerpolicy: "no-referrer" });
-  if (kind === "video") view = h("video", { src: safe, controls: true, preload: "metadata", "aria-label": name });
-  if (kind === "audio") view = h("audio", { src: safe, controls: true, preload: "none", "aria-label": name });
-  const node = h("li", null, view && h("div", { class: `preview ${kind}` }, view),
-    h("div", { class: "result-links" }, h("a", { href: safe, target: "_blank", rel: "noopener noreferrer", "aria-label": `Open ${name.toLowerCase()}` }, "Open", icon("external", 14)), copyButton(() => safe, "Copy link")));
-  view?.addEventListener("error", () => fill(node.querySelector(".preview"), h("p", { class: "muted" }, "No preview: the file may have expired.")));
-  return node;
+    const safe = safeUrl(url);
+    if (safe === null) return h("li", { class: "muted break" }, String(url));
+    const kind = safe.startsWith("https:") ? kindOf(safe) : null;
+    const name = `Result ${number} of ${title}`;
+    let view = null;
+    if (kind === "image") view = h("img", { src: safe, alt: name, loading: "lazy", referrerpolicy: "no-referrer" });
+    if (kind === "video") view = h("video", { src: safe, controls: true, preload: "metadata", "aria-label": name });
+    if (kind === "audio") view = h("audio", { src: safe, controls: true, preload: "none", "aria-label": name });
+    const node = h(
+        "li",
+        null,
+        view && h("div", { class: `preview ${kind}` }, view),
+        h(
+            "div",
+            { class: "result-links" },
+            h(
+                "a",
+                { href: safe, target: "_blank", rel: "noopener noreferrer", "aria-label": `Open ${name.toLowerCase()}` },
+                "Open",
+                icon("external", 14),
+            ),
+            copyButton(() => safe, "Copy link"),
+        ),
+    );
+    view?.addEventListener("error", () =>
+        fill(node.querySelector(".preview"), h("p", { class: "muted" }, "No preview: the file may have expired.")),
+    );
+    return node;
 }
 
 function duration(job) {
-  const a = parseTime(job.createTime), b = parseTime(job.completeTime);
-  return a && b ? `${Math.max(0, Math.round((b - a) / 1000))} s` : null;
+    const a = parseTime(job.createTime),
+        b = parseTime(job.completeTime);
+    return a && b ? `${Math.max(0, Math.round((b - a) / 1000))} s` : null;
 }
 
 function card(job) {
-  const urls = job.resultUrls ?? [];
-  return h("article", { class: "job", "aria-label": `${job.model}, ${job.state}` },
-    h("div", { class: "job-head" }, h("div", null, h("h2", { class: "break" }, job.model), h("p", { class: "muted small" }, when(job.createTime), duration(job) && ` · took ${duration(job)}`)),
-      h("div", { class: "job-state" }, status(job.state), h("b", null, job.charge_usd === null || job.charge_usd === undefined ? "" : money(job.charge_usd)))),
-    urls.length > 0 && h("ul", { class: "results" }, urls.map((u, k) => result(u, k + 1, job.model))),
-    job.failMsg && h("p", { class: "job-fail break" }, icon("alert", 16), job.failMsg),
-    OPEN.has(job.state) && h("p", { class: "muted small" }, "Under way; the page looks again by itself."),
-    h("p", { class: "small muted break mono" }, job.taskId));
+    const urls = job.resultUrls ?? [];
+    return h(
+        "article",
+        { class: "job", "aria-label": `${job.model}, ${job.state}` },
+        h(
+            "div",
+            { class: "job-head" },
+            h(
+                "div",
+                null,
+                h("h2", { class: "break" }, job.model),
+                h("p", { class: "muted small" }, when(job.createTime), duration(job) && ` · took ${duration(job)}`),
+            ),
+            h(
+                "div",
+                { class: "job-state" },
+                status(job.state),
+                h("b", null, job.charge_usd === null || job.charge_usd === undefined ? "" : money(job.charge_usd)),
+            ),
+        ),
+        urls.length > 0 &&
+            h(
+                "ul",
+                { class: "results" },
+                urls.map((u, k) => result(u, k + 1, job.model)),
+            ),
+        job.failMsg && h("p", { class: "job-fail break" }, icon("alert", 16), job.failMsg),
+        OPEN.has(job.state) && h("p", { class: "muted small" }, "Under way; the page looks again by itself."),
+        h("p", { class: "small muted break mono" }, job.taskId),
+    );
 }
 
 export function jobs(page) {
-  let state = "", shown = [], next = null;
-  const holder = h("div");
-  const ask = (more) => get("jobs", { state, limit: 24, after: more }, { signal: page.signal });
-  const more = button("Load more", async () => {
-    const answer = await ask(next);
-    shown.push(...answer.data);
-    next = answer.has_more ? answer.next : null;
-    draw();
-  });
-  const draw = () => fill(holder, h("div", { class: "jobs" }, shown.map(card)), next && h("div", { class: "more" }, more));
-  const list = panel({ page, load: () => ask(), isEmpty: (a) => a.data.length === 0,
-    empty: () => emptyState(state ? "No job in this state." : "Images, videos and music that you order with POST /v1/jobs/createTask appear here."),
-    view: (answer) => { shown = answer.data; next = answer.has_more ? answer.next : null; draw(); return holder; } });
-  append(page.actions, select("state", STATES, "", { "aria-label": "State", onchange: (event) => { state = event.target.value; list.reload(); } }));
-  append(page.root, list.node);
-  // a video that plays is not taken away: only while a job is open, and only what changed
-  page.every(LIVE_S, async () => {
-    if (shown.length && !shown.some((j) => OPEN.has(j.state))) return;
-    const answer = await ask().catch(() => null);
-    if (!answer || page.signal.aborted || JSON.stringify(answer.data) === JSON.stringify(shown.slice(0, answer.data.length))) return;
-    list.reload(true);
-  });
+    let state = "",
+        shown = [],
+        next = null;
+    const holder = h("div");
+    const ask = (more) => get("jobs", { state, limit: 24, after: more }, { signal: page.signal });
+    const more = button("Load more", async () => {
+        const answer = await ask(next);
+        shown.push(...answer.data);
+        next = answer.has_more ? answer.next : null;
+        draw();
+    });
+    const draw = () => fill(holder, h("div", { class: "jobs" }, shown.map(card)), next && h("div", { class: "more" }, more));
+    const list = panel({
+        page,
+        load: () => ask(),
+        isEmpty: (a) => a.data.length === 0,
+        empty: () =>
+            emptyState(
+                state ? "No job in this state." : "Images, videos and music that you order with POST /v1/jobs/createTask appear here.",
+            ),
+        view: (answer) => {
+            shown = answer.data;
+            next = answer.has_more ? answer.next : null;
+            draw();
+            return holder;
+        },
+    });
+    append(
+        page.actions,
+        select("state", STATES, "", {
+            "aria-label": "State",
+            onchange: (event) => {
+                state = event.target.value;
+                list.reload();
+            },
+        }),
+    );
+    append(page.root, list.node);
+    // a video that plays is not taken away: only while a job is open, and only what changed
+    page.every(LIVE_S, async () => {
+        if (shown.length && !shown.some((j) => OPEN.has(j.state))) return;
+        const answer = await ask().catch(() => null);
+        if (!answer || page.signal.aborted || JSON.stringify(answer.data) === JSON.stringify(shown.slice(0, answer.data.length))) return;
+        list.reload(true);
+    });
 }

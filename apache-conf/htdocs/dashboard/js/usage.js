@@ -5,137 +5,313 @@ import { append, badge, button, dialog, emptyState, errorState, fill, h, panel, 
 import { count, milliseconds, money, status, when, whenExactly } from "./format.js";
 import { isZero, percent, usd } from "./decimal.js";
 
-const STATUSES = [["", "Any status"], ...["ok", "client_gone", "error", "upstream_error", "timeout", "cancelled", "expired"].map((s) => [s, s.replaceAll("_", " ")])];
+const STATUSES = [
+    ["", "Any status"],
+    ...["ok", "client_gone", "error", "upstream_error", "timeout", "cancelled", "expired"].map((s) => [s, s.replaceAll("_", " ")]),
+];
 const PAGE_ROWS = 50;
 const LIVE_S = 5;
 
 const keyText = (row) => [row.key?.name ?? "–", row.team && h("span", { class: "muted" }, ` · ${row.team.name}`)];
 
 const columns = () => [
-  { title: "Time", cell: (r) => h("button", { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => showCharge(r.id) }, whenExactly(r.created_at)) },
-  { title: "Model", class: "strong break model", cell: (r) => r.model },
-  { title: "Key", class: "break roomy", cell: keyText },
-  { title: "Provider", class: "roomy", cell: (r) => [r.provider ?? "–", r.hedged_from && badge(`instead of ${r.hedged_from}`, "warn")] },
-  { title: "Status", cell: (r) => [status(r.status), r.estimated === true && badge("estimated")] },
-  { title: "Tokens in", num: true, class: "roomy", cell: (r) => count(r.input_tokens) },
-  { title: "Tokens out", num: true, class: "roomy", cell: (r) => count(r.output_tokens) },
-  { title: "Charge", num: true, class: "strong", cell: (r) => money(r.charge_usd) },
+    {
+        title: "Time",
+        cell: (r) =>
+            h(
+                "button",
+                { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => showCharge(r.id) },
+                whenExactly(r.created_at),
+            ),
+    },
+    { title: "Model", class: "strong break model", cell: (r) => r.model },
+    { title: "Key", class: "break roomy", cell: keyText },
+    { title: "Provider", class: "roomy", cell: (r) => [r.provider ?? "–", r.hedged_from && badge(`instead of ${r.hedged_from}`, "warn")] },
+    { title: "Status", cell: (r) => [status(r.status), r.estimated === true && badge("estimated")] },
+    { title: "Tokens in", num: true, class: "roomy", cell: (r) => count(r.input_tokens) },
+    { title: "Tokens out", num: true, class: "roomy", cell: (r) => count(r.output_tokens) },
+    { title: "Charge", num: true, class: "strong", cell: (r) => money(r.charge_usd) },
 ];
 
 export function usageTable(rows) {
-  return { node: table(columns(), rows, { label: "Calls", onrow: (r) => showCharge(r.id) }) };
+    return { node: table(columns(), rows, { label: "Calls", onrow: (r) => showCharge(r.id) }) };
 }
 
 const fact = (name, ...value) => [h("dt", null, name), h("dd", null, ...value)];
-const KINDS = { input: "Input", cached_input: "Input from a cache", cache_write_5m: "Cache writes, 5 min", cache_write_1h: "Cache writes, 1 h", output: "Output", reasoning: "Reasoning" };
+const KINDS = {
+    input: "Input",
+    cached_input: "Input from a cache",
+    cache_write_5m: "Cache writes, 5 min",
+    cache_write_1h: "Cache writes, 1 h",
+    output: "Output",
+    reasoning: "Reasoning",
+};
 
 // How a charge comes about, line by line, with the digits of the ledger.
 function arithmetic(a) {
-  if (!a) return null;
-  const lines = (a.lines ?? []).map((l) => h("tr", null, h("th", { scope: "row" }, KINDS[l.kind] ?? l.kind), h("td", { class: "num" }, count(l.tokens)), h("td", { class: "num" }, `× ${usd(l.usd_per_million_tokens)} / 1M`), h("td", { class: "num" }, usd(l.subtotal_usd))));
-  const total = (name, how, amount, strong) => h("tr", { class: strong ? "sum" : "" }, h("th", { scope: "row" }, name), h("td", { class: "num", colspan: 2 }, how), h("td", { class: "num" }, amount));
-  if (a.upstream_cost_usd !== null && a.upstream_cost_usd !== undefined) lines.push(total("Cost that the provider named", "", usd(a.upstream_cost_usd)));
-  return [h("div", { class: "table-wrap" }, h("table", { class: "table plain arithmetic" },
-    h("caption", { class: "sr" }, "The arithmetic of this charge"),
-    h("thead", null, h("tr", null, h("th", { scope: "col" }, "Kind"), h("th", { scope: "col", class: "num" }, "Tokens"), h("th", { scope: "col", class: "num" }, "Price"), h("th", { scope: "col", class: "num" }, "Amount"))),
-    h("tbody", null, lines, total("Subtotal", "", usd(a.subtotal_usd)), total("Markup", `× (1 + ${percent(a.markup)})`, ""),
-      !isZero(a.absorbed_usd) && total("Beyond the hold", "we bear it", `${usd(a.absorbed_usd)}`), total("Charge", `held before: ${usd(a.hold_usd)}`, usd(a.charge_usd), true)))),
-  h("p", { class: "hint" }, a.rule, a.price_id && `. Price version ${a.price_id}`, a.long_prompt_price === true && ", the price for long prompts", ".")];
+    if (!a) return null;
+    const lines = (a.lines ?? []).map((l) =>
+        h(
+            "tr",
+            null,
+            h("th", { scope: "row" }, KINDS[l.kind] ?? l.kind),
+            h("td", { class: "num" }, count(l.tokens)),
+            h("td", { class: "num" }, `× ${usd(l.usd_per_million_tokens)} / 1M`),
+            h("td", { class: "num" }, usd(l.subtotal_usd)),
+        ),
+    );
+    const total = (name, how, amount, strong) =>
+        h(
+            "tr",
+            { class: strong ? "sum" : "" },
+            h("th", { scope: "row" }, name),
+            h("td", { class: "num", colspan: 2 }, how),
+            h("td", { class: "num" }, amount),
+        );
+    if (a.upstream_cost_usd !== null && a.upstream_cost_usd !== undefined)
+        lines.push(total("Cost that the provider named", "", usd(a.upstream_cost_usd)));
+    return [
+        h(
+            "div",
+            { class: "table-wrap" },
+            h(
+                "table",
+                { class: "table plain arithmetic" },
+                h("caption", { class: "sr" }, "The arithmetic of this charge"),
+                h(
+                    "thead",
+                    null,
+                    h(
+                        "tr",
+                        null,
+                        h("th", { scope: "col" }, "Kind"),
+                        h("th", { scope: "col", class: "num" }, "Tokens"),
+                        h("th", { scope: "col", class: "num" }, "Price"),
+                        h("th", { scope: "col", class: "num" }, "Amount"),
+                    ),
+                ),
+                h(
+                    "tbody",
+                    null,
+                    lines,
+                    total("Subtotal", "", usd(a.subtotal_usd)),
+                    total("Markup", `× (1 + ${percent(a.markup)})`, ""),
+                    !isZero(a.absorbed_usd) && total("Beyond the hold", "we bear it", `${usd(a.absorbed_usd)}`),
+                    total("Charge", `held before: ${usd(a.hold_usd)}`, usd(a.charge_usd), true),
+                ),
+            ),
+        ),
+        h(
+            "p",
+            { class: "hint" },
+            a.rule,
+            a.price_id && `. Price version ${a.price_id}`,
+            a.long_prompt_price === true && ", the price for long prompts",
+            ".",
+        ),
+    ];
 }
 
 export function showCharge(id) {
-  dialog("One call", () => {
-    const body = h("div", { class: "skeleton", role: "status" }, h("span", { class: "sr" }, "Loading"), h("i"), h("i"), h("i"));
-    const load = () => get(`usage/${part(id)}`).then((u) => {
-      body.className = "";
-      fill(body, h("p", { class: "big-charge" }, money(u.charge_usd), u.estimated === true && badge("estimated", "warn")), arithmetic(u.arithmetic),
-        h("dl", { class: "facts" }, fact("Model", u.model), fact("Provider", u.provider ?? "none was asked", u.hedged_from && ` (instead of ${u.hedged_from})`), fact("Status", status(u.status), u.http_status && u.http_status !== "0" ? ` HTTP ${u.http_status}` : ""),
-          fact("Time", when(u.created_at)), fact("First byte, whole call", milliseconds(u.first_byte_ms), ", ", milliseconds(u.duration_ms)), fact("Streamed", u.stream ? "yes" : "no"),
-          fact("Request", h("code", { class: "break" }, u.id), " ", copyButton(() => u.id, ""))));
-      body.querySelector(".facts button")?.setAttribute("aria-label", "Copy the request id");
-    }).catch((problem) => { if (problem.name !== "AbortError") { body.className = ""; fill(body, errorState(problem, load)); } });
-    load();
-    return body;
-  }, { wide: true });
+    dialog(
+        "One call",
+        () => {
+            const body = h("div", { class: "skeleton", role: "status" }, h("span", { class: "sr" }, "Loading"), h("i"), h("i"), h("i"));
+            const load = () =>
+                get(`usage/${part(id)}`)
+                    .then((u) => {
+                        body.className = "";
+                        fill(
+                            body,
+                            h("p", { class: "big-charge" }, money(u.charge_usd), u.estimated === true && badge("estimated", "warn")),
+                            arithmetic(u.arithmetic),
+                            h(
+                                "dl",
+                                { class: "facts" },
+                                fact("Model", u.model),
+                                fact("Provider", u.provider ?? "none was asked", u.hedged_from && ` (instead of ${u.hedged_from})`),
+                                fact("Status", status(u.status), u.http_status && u.http_status !== "0" ? ` HTTP ${u.http_status}` : ""),
+                                fact("Time", when(u.created_at)),
+                                fact("First byte, whole call", milliseconds(u.first_byte_ms), ", ", milliseconds(u.duration_ms)),
+                                fact("Streamed", u.stream ? "yes" : "no"),
+                                fact(
+                                    "Request",
+                                    h("code", { class: "break" }, u.id),
+                                    " ",
+                                    copyButton(() => u.id, ""),
+                                ),
+                            ),
+                        );
+                        body.querySelector(".facts button")?.setAttribute("aria-label", "Copy the request id");
+                    })
+                    .catch((problem) => {
+                        if (problem.name !== "AbortError") {
+                            body.className = "";
+                            fill(body, errorState(problem, load));
+                        }
+                    });
+            load();
+            return body;
+        },
+        { wide: true },
+    );
 }
 
 function filters(page, changed) {
-  const p = page.params;
-  const now = { q: p.get("q") ?? "", model: p.get("model") ?? "", key_id: p.get("key_id") ?? "", status: p.get("status") ?? "", from: p.get("from") ?? "", to: p.get("to") ?? "" };
-  const model = select("model", [["", "Any model"], ...(now.model ? [[now.model, now.model]] : [])], now.model, { "aria-label": "Model" });
-  const key = select("key_id", [["", "Any key"], ...(now.key_id ? [[now.key_id, `Key ${now.key_id}`]] : [])], now.key_id, { "aria-label": "Key" });
-  const search = h("input", { type: "search", name: "q", value: now.q, placeholder: "Search model, key, request id", "aria-label": "Search calls", maxlength: 100 });
-  const inputs = [search, model, key, select("status", STATUSES, now.status, { "aria-label": "Status" }),
-    h("label", { class: "inline" }, h("span", null, "From"), h("input", { type: "date", name: "from", value: now.from })),
-    h("label", { class: "inline" }, h("span", null, "to"), h("input", { type: "date", name: "to", value: now.to }))];
-  const node = h("form", { class: "filters", role: "search", "aria-label": "Filter calls" }, inputs);
-  const read = () => Object.fromEntries([...new FormData(node)].map(([k, v]) => [k, v.trim()]));
-  let timer = null;
-  const apply = () => {
-    const values = Object.entries(read()).filter(([, v]) => v);
-    history.replaceState(null, "", `#/usage${values.length ? `?${new URLSearchParams(values)}` : ""}`);
-    changed();
-  };
-  node.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); apply(); });
-  node.addEventListener("input", (event) => { clearTimeout(timer); timer = setTimeout(apply, event.target === search ? 300 : 0); });
-  const more = (list, into, chosen, value, text) => {
-    for (const r of list.data) if (String(value(r)) !== chosen) into.append(h("option", { value: value(r) }, text(r)));
-    const first = [...into.options].find((o) => o.value === chosen);
-    const named = list.data.find((r) => String(value(r)) === chosen);
-    if (first && named) first.textContent = text(named);
-  };
-  get("keys", { limit: 200 }, { signal: page.signal }).then((l) => more(l, key, now.key_id, (r) => r.id, (r) => r.name)).catch(() => null);
-  get("usage/summary", { group: "model" }, { signal: page.signal }).then((l) => more(l, model, now.model, (r) => r.group, (r) => r.label ?? r.group)).catch(() => null);
-  return { node, read };
+    const p = page.params;
+    const now = {
+        q: p.get("q") ?? "",
+        model: p.get("model") ?? "",
+        key_id: p.get("key_id") ?? "",
+        status: p.get("status") ?? "",
+        from: p.get("from") ?? "",
+        to: p.get("to") ?? "",
+    };
+    const model = select("model", [["", "Any model"], ...(now.model ? [[now.model, now.model]] : [])], now.model, {
+        "aria-label": "Model",
+    });
+    const key = select("key_id", [["", "Any key"], ...(now.key_id ? [[now.key_id, `Key ${now.key_id}`]] : [])], now.key_id, {
+        "aria-label": "Key",
+    });
+    const search = h("input", {
+        type: "search",
+        name: "q",
+        value: now.q,
+        placeholder: "Search model, key, request id",
+        "aria-label": "Search calls",
+        maxlength: 100,
+    });
+    const inputs = [
+        search,
+        model,
+        key,
+        select("status", STATUSES, now.status, { "aria-label": "Status" }),
+        h("label", { class: "inline" }, h("span", null, "From"), h("input", { type: "date", name: "from", value: now.from })),
+        h("label", { class: "inline" }, h("span", null, "to"), h("input", { type: "date", name: "to", value: now.to })),
+    ];
+    const node = h("form", { class: "filters", role: "search", "aria-label": "Filter calls" }, inputs);
+    const read = () => Object.fromEntries([...new FormData(node)].map(([k, v]) => [k, v.trim()]));
+    let timer = null;
+    const apply = () => {
+        const values = Object.entries(read()).filter(([, v]) => v);
+        history.replaceState(null, "", `#/usage${values.length ? `?${new URLSearchParams(values)}` : ""}`);
+        changed();
+    };
+    node.addEventListener("submit", (event) => {
+        event.preventDefault();
+        clearTimeout(timer);
+        apply();
+    });
+    node.addEventListener("input", (event) => {
+        clearTimeout(timer);
+        timer = setTimeout(apply, event.target === search ? 300 : 0);
+    });
+    const more = (list, into, chosen, value, text) => {
+        for (const r of list.data) if (String(value(r)) !== chosen) into.append(h("option", { value: value(r) }, text(r)));
+        const first = [...into.options].find((o) => o.value === chosen);
+        const named = list.data.find((r) => String(value(r)) === chosen);
+        if (first && named) first.textContent = text(named);
+    };
+    get("keys", { limit: 200 }, { signal: page.signal })
+        .then((l) =>
+            more(
+                l,
+                key,
+                now.key_id,
+                (r) => r.id,
+                (r) => r.name,
+            ),
+        )
+        .catch(() => null);
+    get("usage/summary", { group: "model" }, { signal: page.signal })
+        .then((l) =>
+            more(
+                l,
+                model,
+                now.model,
+                (r) => r.group,
+                (r) => r.label ?? r.group,
+            ),
+        )
+        .catch(() => null);
+    return { node, read };
 }
 
 // A day in the filter means that whole day, UTC.
 function query(values) {
-  const q = { ...values, limit: PAGE_ROWS };
-  if (values.from) q.from = `${values.from}T00:00:00Z`;
-  if (values.to) q.to = new Date(Date.parse(`${values.to}T00:00:00Z`) + 86400e3).toISOString().replace(".000", "");
-  return q;
+    const q = { ...values, limit: PAGE_ROWS };
+    if (values.from) q.from = `${values.from}T00:00:00Z`;
+    if (values.to) q.to = new Date(Date.parse(`${values.to}T00:00:00Z`) + 86400e3).toISOString().replace(".000", "");
+    return q;
 }
 
 export function usage(page) {
-  let live = true, rows = [], next = null;
-  const filter = filters(page, () => list.reload());
-  const holder = h("div");
-  const more = button("Load older calls", async () => {
-    const answer = await get("usage", { ...query(filter.read()), after: next }, { signal: page.signal });
-    rows.push(...answer.data);
-    next = answer.has_more ? answer.next : null;
-    draw();
-  });
-  // a search reads a stretch of calls at a time: nothing found in it is not the end
-  const draw = () => fill(holder, rows.length ? usageTable(rows).node : emptyState("None among the newest calls."), next && h("div", { class: "more" }, more));
-  const list = panel({ page, title: null, load: (signal) => get("usage", query(filter.read()), { signal }),
-    isEmpty: (a) => a.data.length === 0 && !a.has_more, empty: () => emptyState(Object.values(filter.read()).some(Boolean) ? "No call matches." : "No call has been made yet."),
-    view: (answer) => {
-      rows = answer.data;
-      next = answer.has_more ? answer.next : null;
-      draw();
-      return holder;
-    } });
-  // New calls come in on top; what has been loaded below stays.
-  const poll = async () => {
-    if (!live || document.querySelector("dialog[open]")) return;
-    if (!holder.isConnected) return list.reload(true);
-    const answer = await get("usage", query(filter.read()), { signal: page.signal });
-    const known = new Set(rows.map((r) => r.id));
-    const fresh = answer.data.filter((r) => !known.has(r.id));
-    if (!fresh.length || !holder.isConnected) return;
-    rows = [...fresh, ...rows];
-    const body = holder.querySelector("tbody");
-    if (!body) return draw();
-    body.prepend(...fresh.map((r) => { const tr = tableRow(columns(), r, (x) => showCharge(x.id)); tr.classList.add("fresh"); return tr; }));
-  };
-  page.every(LIVE_S, () => poll().catch(() => null));
-  const liveButton = h("button", { type: "button", class: "small live", "aria-pressed": "true", onclick: (event) => {
-    live = !live;
-    event.currentTarget.setAttribute("aria-pressed", String(live));
-    say(live ? "New calls appear by themselves." : "The table stands still.");
-  } }, h("i", { "aria-hidden": "true" }), "Live");
-  append(page.actions, liveButton);
-  append(page.root, filter.node, list.node);
+    let live = true,
+        rows = [],
+        next = null;
+    const filter = filters(page, () => list.reload());
+    const holder = h("div");
+    const more = button("Load older calls", async () => {
+        const answer = await get("usage", { ...query(filter.read()), after: next }, { signal: page.signal });
+        rows.push(...answer.data);
+        next = answer.has_more ? answer.next : null;
+        draw();
+    });
+    // a search reads a stretch of calls at a time: nothing found in it is not the end
+    const draw = () =>
+        fill(
+            holder,
+            rows.length ? usageTable(rows).node : emptyState("None among the newest calls."),
+            next && h("div", { class: "more" }, more),
+        );
+    const list = panel({
+        page,
+        title: null,
+        load: (signal) => get("usage", query(filter.read()), { signal }),
+        isEmpty: (a) => a.data.length === 0 && !a.has_more,
+        empty: () => emptyState(Object.values(filter.read()).some(Boolean) ? "No call matches." : "No call has been made yet."),
+        view: (answer) => {
+            rows = answer.data;
+            next = answer.has_more ? answer.next : null;
+            draw();
+            return holder;
+        },
+    });
+    // New calls come in on top; what has been loaded below stays.
+    const poll = async () => {
+        if (!live || document.querySelector("dialog[open]")) return;
+        if (!holder.isConnected) return list.reload(true);
+        const answer = await get("usage", query(filter.read()), { signal: page.signal });
+        const known = new Set(rows.map((r) => r.id));
+        const fresh = answer.data.filter((r) => !known.has(r.id));
+        if (!fresh.length || !holder.isConnected) return;
+        rows = [...fresh, ...rows];
+        const body = holder.querySelector("tbody");
+        if (!body) return draw();
+        body.prepend(
+            ...fresh.map((r) => {
+                const tr = tableRow(columns(), r, (x) => showCharge(x.id));
+                tr.classList.add("fresh");
+                return tr;
+            }),
+        );
+    };
+    page.every(LIVE_S, () => poll().catch(() => null));
+    const liveButton = h(
+        "button",
+        {
+            type: "button",
+            class: "small live",
+            "aria-pressed": "true",
+            onclick: (event) => {
+                live = !live;
+                event.currentTarget.setAttribute("aria-pressed", String(live));
+                say(live ? "New calls appear by themselves." : "The table stands still.");
+            },
+        },
+        h("i", { "aria-hidden": "true" }),
+        "Live",
+    );
+    append(page.actions, liveButton);
+    append(page.root, filter.node, list.node);
 }
