@@ -85,29 +85,34 @@ def test_from_sign_up_to_the_cap(site, person):
 
 
 def test_the_table_is_live_and_searched(site, person):
-    ann = person("Ann").sign_up()
+    ann = person("Ann").open_account()
     key = ann.make_key("worker")
     page = ann.page
+    page.clock.install()
     ann.go("usage")
     expect(page.locator("main")).to_contain_text("No call has been made yet.")
     _, _, first = ask(site, key)
+    page.clock.run_for(6000)
     expect(row_of(page, MODEL)).to_have_count(1)
     _, _, second = ask(site, key)
+    page.clock.run_for(6000)
     expect(row_of(page, MODEL)).to_have_count(2)
     page.get_by_label("Search calls").fill(second)
+    page.clock.run_for(1000)
     expect(row_of(page, MODEL)).to_have_count(1)
     row_of(page, MODEL).get_by_role("button").click()
     expect(page.get_by_role("dialog")).to_contain_text(second)
     expect(page.get_by_role("dialog")).not_to_contain_text(first)
     page.keyboard.press("Escape")
     page.get_by_label("Search calls").fill("no such call")
+    page.clock.run_for(1000)
     expect(page.locator("main")).to_contain_text("No call matches.")
     page.reload()
     expect(page.get_by_label("Search calls")).to_have_value("no such call")
 
 
 def test_keys(site, person):
-    ann = person("Ann").sign_up()
+    ann = person("Ann").open_account()
     page = ann.page
     old = ann.make_key("ci", cap="5")
     choose(page, "ci", "Rotate")
@@ -151,7 +156,7 @@ def test_keys(site, person):
 
 
 def test_a_team_of_three(site, person):
-    ann, ben, chris = person("Ann").sign_up(), person("Ben"), person("Chris")
+    ann, ben, chris = person("Ann").open_account(), person("Ben"), person("Chris")
     page = ann.page
     ann.go("team")
     page.get_by_role("button", name="Make a team").click()
@@ -215,7 +220,7 @@ def hand_over(owner, other):
 
 
 def test_sign_out_everywhere(site, person):
-    ann = person("Ann").sign_up()
+    ann = person("Ann").open_account()
     key = ann.make_key("stays")
     other = person("Ann", user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 19) Safari/605")
     other.email = ann.email
@@ -235,7 +240,7 @@ def test_sign_out_everywhere(site, person):
 
 
 def test_one_session_is_ended(site, person):
-    ann, other = person("Ann").sign_up(), person("Ann", user_agent="Mozilla/5.0 (Windows NT 10.0) Firefox/140.0")
+    ann, other = person("Ann").open_account(), person("Ann", user_agent="Mozilla/5.0 (Windows NT 10.0) Firefox/140.0")
     other.email = ann.email
     other.sign_in()
     ann.go("account")
@@ -246,8 +251,9 @@ def test_one_session_is_ended(site, person):
 
 
 def test_password_reset(site, person):
-    ann = person("Ann").sign_up()
+    ann = person("Ann").open_account()
     page = ann.page
+    ann.go("overview")
     page.get_by_role("button", name="Sign out").click()
     page.get_by_label("E-mail").fill(ann.email)
     page.get_by_label("Password").fill("not the password")
@@ -273,7 +279,7 @@ def test_password_reset(site, person):
 
 
 def test_playground(site, person):
-    ann = person("Ann").sign_up()
+    ann = person("Ann").open_account()
     page = ann.page
     ann.go("keys")
     page.get_by_role("button", name="New key").click()
@@ -299,7 +305,7 @@ def test_playground(site, person):
 
 
 def test_billing(site, person):
-    ann = person("Ann").sign_up()
+    ann = person("Ann").open_account()
     page = ann.page
     _, cost, _ = ask(site, ann.make_key("pays"))
     site.db.call("credit_purchase", ann.email, Decimal("20"), "invoice 17")

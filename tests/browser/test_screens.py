@@ -24,7 +24,7 @@ def busy(site, browser):
     """Somebody who has something on every page. Names are what nobody should call a thing."""
     one = Person(site, browser, "Ann")
     one.name = EVIL[:90]
-    one.sign_up()
+    one.open_account()
     key = one.make_key("production", cap="2")
     with openai.OpenAI(base_url=site.stack.base_url, api_key=key, timeout=GUARD_MS / 1000) as client:
         for word in ("one", "two", "three"):
@@ -70,7 +70,7 @@ def with_media(page):
     """Jobs as a provider's would be, with media of a host that this page plays."""
     page.route(re.compile(r"/api/v1/jobs(\?|$)"), lambda route: route.fulfill(json=MEDIA))
     page.route(re.compile(r"^https://media\.invalid/.*\.png"), lambda route: route.fulfill(body=PNG, content_type="image/png"))
-    page.route(re.compile(r"^https://media\.invalid/.*\.mp4"), lambda route: route.fulfill(body=b"", content_type="video/mp4"))
+    page.route(re.compile(r"^https://media\.invalid/.*\.mp4"), lambda route: None)     # still on its way
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -196,7 +196,7 @@ def test_no_name_becomes_markup(busy):
 
 
 def test_weight_and_policy(site, person):
-    ann = person("Ann").sign_up()
+    ann = person("Ann").open_account()
     sizes = {}
     page = ann.open_page()
     page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())} if answer.ok else {}))

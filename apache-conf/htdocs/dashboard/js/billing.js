@@ -211,5 +211,6 @@ export function billing(page) {
         ),
         h("div", { class: "split" }, statements(page), tiers(page)),
     );
+    page.every(20, credit.poll);
     if (page.params.get("paid")) say("Thank you. The credit appears as soon as the payment is confirmed.");
 }

@@ -341,6 +341,9 @@ export function confirmDialog(title, text, actionText, action, { kind = "danger"
     );
 }
 
+export const skeleton = () =>
+    h("div", { class: "skeleton", role: "status" }, h("span", { class: "sr" }, "Loading"), h("i"), h("i"), h("i"));
+
 // --- Panels -----------------------------------------------------------------------------------------
 
 export function emptyState(text, action) {
@@ -358,8 +361,20 @@ export function errorState(problem, retry) {
     );
 }
 
+const inUse = () => document.querySelector("dialog[open], .menu:popover-open") !== null;
+const nameOf = (node) => node.getAttribute("aria-label") ?? node.textContent;
+
+// Puts new content in, and the focus back onto what has the same name there.
+function refill(body, nodes) {
+    const held = body.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+    fill(body, nodes);
+    if (held === null) return;
+    const same = [...body.querySelectorAll("a, button, input, select, summary")].find((node) => nameOf(node) === held);
+    same?.focus({ preventScroll: true });
+}
+
 // A card that loads: skeleton, error with "Try again", empty, content. `load(signal)` gets the data, `view(data)` the nodes.
-// reload(true) leaves the old content until the new one is there.
+// reload(true) leaves the old content until the new one is there; poll() changes only what has changed, and not under one's hands.
 export function panel({ title, hint, actions, load, view, empty, isEmpty, page, className = "", level = "h2" }) {
     const body = h("div", { class: "panel-body" });
     const head =
@@ -371,22 +386,29 @@ export function panel({ title, hint, actions, load, view, empty, isEmpty, page, 
             actions && h("div", { class: "actions" }, actions),
         );
     const node = h("section", { class: `card ${className}`, "aria-label": title }, head, body);
-    let turn = 0;
-    const reload = async (quiet = false) => {
+    let turn = 0,
+        seen = null;
+    const draw = (data) => {
+        const none = isEmpty ? isEmpty(data) : data?.data?.length === 0;
+        refill(body, none && empty ? (empty instanceof Function ? empty(data) : emptyState(empty)) : view(data));
+    };
+    const reload = async (quiet = false, poll = false) => {
         const mine = ++turn;
-        if (!quiet)
-            fill(body, h("div", { class: "skeleton", role: "status" }, h("span", { class: "sr" }, "Loading"), h("i"), h("i"), h("i")));
-        body.setAttribute("aria-busy", "true");
+        const over = () => mine !== turn || page.signal.aborted;
+        if (!quiet) fill(body, skeleton());
+        if (!poll) body.setAttribute("aria-busy", "true");
         try {
             const data = await load(page.signal);
-            if (mine !== turn || page.signal.aborted) return;
-            const none = isEmpty ? isEmpty(data) : data?.data?.length === 0;
-            fill(body, none && empty ? (empty instanceof Function ? empty(data) : emptyState(empty)) : view(data));
+            const text = JSON.stringify(data);
+            if (over() || (poll && (text === seen || inUse()))) return;
+            seen = text;
+            draw(data);
         } catch (problem) {
-            if (problem.name === "AbortError" || mine !== turn || page.signal.aborted) return;
+            if (problem.name === "AbortError" || over()) return;
             if (!(problem.status >= 0)) console.error(problem);
-            if (!quiet || problem.status !== 0)
-                fill(
+            seen = null;
+            if (!poll)
+                refill(
                     body,
                     errorState(problem, () => reload()),
                 );
@@ -395,7 +417,27 @@ export function panel({ title, hint, actions, load, view, empty, isEmpty, page, 
         }
     };
     reload();
-    return { node, body, reload };
+    return { node, body, reload, poll: () => (inUse() ? undefined : reload(true, true)) };
+}
+
+// A panel over a list that comes page by page. `ask(after)` gets a page, `draw(rows)` its node. `rows` is what has been loaded.
+export function pagedPanel({ ask, draw, none, moreText = "Load more", ...rest }) {
+    const holder = h("div");
+    const list = { rows: [], next: null, holder };
+    const take = (answer) => {
+        list.rows.push(...answer.data);
+        list.next = answer.has_more ? answer.next : null;
+        list.draw();
+        return holder;
+    };
+    const more = button(moreText, async () => take(await ask(list.next)));
+    list.draw = () =>
+        fill(holder, list.rows.length ? draw(list.rows) : emptyState(none ?? ""), list.next && h("div", { class: "more" }, more));
+    const view = (answer) => {
+        list.rows = [];
+        return take(answer);
+    };
+    return Object.assign(list, panel({ ...rest, load: () => ask(), isEmpty: (a) => a.data.length === 0 && !a.has_more, view }));
 }
 
 // columns: [{title, cell(row), num, key}]. On a phone each row becomes a small card, so the roles are said explicitly.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Media jobs with what they made.
 import { get } from "./api.js";
-import { append, button, copyButton, emptyState, fill, h, icon, panel, safeUrl, select } from "./dom.js";
+import { append, copyButton, emptyState, fill, h, icon, pagedPanel, safeUrl, select } from "./dom.js";
 import { money, parseTime, status, when } from "./format.js";
 
 const STATES = [
     ["", "Any state"],
+    ["open", "under way"],
     ["waiting", "waiting"],
     ["queuing", "queuing"],
     ["generating", "generating"],
@@ -14,6 +15,7 @@ const STATES = [
 ];
 const OPEN = new Set(["waiting", "queuing", "generating"]);
 const LIVE_S = 8;
+const PAGE_ROWS = 24;
 
 const kindOf = (url) => {
     const path = new URL(url).pathname.toLowerCase();
@@ -95,49 +97,25 @@ function card(job) {
 }
 
 export function jobs(page) {
-    let state = "",
-        shown = [],
-        next = null;
-    const holder = h("div");
-    const ask = (more) => get("jobs", { state, limit: 24, after: more }, { signal: page.signal });
-    const more = button("Load more", async () => {
-        const answer = await ask(next);
-        shown.push(...answer.data);
-        next = answer.has_more ? answer.next : null;
-        draw();
-    });
-    const draw = () => fill(holder, h("div", { class: "jobs" }, shown.map(card)), next && h("div", { class: "more" }, more));
-    const list = panel({
+    let state = "";
+    const choose = (event) => {
+        state = event.target.value;
+        list.reload();
+    };
+    const list = pagedPanel({
         page,
-        load: () => ask(),
-        isEmpty: (a) => a.data.length === 0,
+        ask: (after) => get("jobs", { state, limit: PAGE_ROWS, after }, { signal: page.signal }),
+        draw: (rows) => h("div", { class: "jobs" }, rows.map(card)),
         empty: () =>
             emptyState(
                 state ? "No job in this state." : "Images, videos and music that you order with POST /v1/jobs/createTask appear here.",
             ),
-        view: (answer) => {
-            shown = answer.data;
-            next = answer.has_more ? answer.next : null;
-            draw();
-            return holder;
-        },
     });
-    append(
-        page.actions,
-        select("state", STATES, "", {
-            "aria-label": "State",
-            onchange: (event) => {
-                state = event.target.value;
-                list.reload();
-            },
-        }),
-    );
+    append(page.actions, select("state", STATES, "", { "aria-label": "State", onchange: choose }));
     append(page.root, list.node);
-    // a video that plays is not taken away: only while a job is open, and only what changed
-    page.every(LIVE_S, async () => {
-        if (shown.length && !shown.some((j) => OPEN.has(j.state))) return;
-        const answer = await ask().catch(() => null);
-        if (!answer || page.signal.aborted || JSON.stringify(answer.data) === JSON.stringify(shown.slice(0, answer.data.length))) return;
-        list.reload(true);
+    // a video that plays is not taken away: only while a job is open
+    page.every(LIVE_S, () => {
+        const rows = list.rows;
+        if (rows.length <= PAGE_ROWS && (!rows.length || rows.some((j) => OPEN.has(j.state)))) list.poll();
     });
 }

@@ -50,6 +50,15 @@ export function capValues(values) {
     return { cap_usd: new Exact(amount), period: values.period };
 }
 
+// Only what the person has changed: what stands in a form may be older than what the server has.
+export function changed(before, after) {
+    const text = (value) => (value instanceof Exact ? value.text : JSON.stringify(value));
+    return Object.fromEntries(Object.entries(after).filter(([name, value]) => text(value) !== text(before[name])));
+}
+
+// What capValues makes of a cap as it is.
+export const capOf = (thing) => capValues({ cap_usd: thing.cap_usd ?? "", period: thing.period ?? "none" });
+
 function keyValues(values) {
     const models = values.models.split(/[\s,]+/).filter(Boolean);
     return {
@@ -161,13 +170,21 @@ function createDialog(page, reload, models, teams) {
 }
 
 function editDialog(key, reload, models) {
+    const shown = {
+        name: key.name,
+        cap_usd: key.cap_usd ?? "",
+        period: key.period ?? "none",
+        expires: key.expires_at?.slice(0, 10) ?? "",
+        models: (key.models ?? []).join(", "),
+    };
     dialog(`Edit ${key.name}`, (close) =>
         form(
             {
                 action: "Save",
                 cancel: close,
                 submit: async (v) => {
-                    await patch(`keys/${part(key.id)}`, keyValues(v));
+                    const values = changed(keyValues(shown), keyValues(v));
+                    if (Object.keys(values).length) await patch(`keys/${part(key.id)}`, values);
                     close();
                     say("Saved");
                     reload(true);
@@ -227,83 +244,64 @@ function actions(page, key, reload, models) {
 
 const expired = (key) => key.expires_at && Date.parse(key.expires_at) <= Date.now();
 
+function limits(key) {
+    const models =
+        key.models === null || key.models === undefined ? h("span", { class: "muted" }, "all models") : key.models.join(", ") || "no model";
+    const until = key.expires_at && h("div", { class: "muted" }, expired(key) ? "expired " : "expires ", day(key.expires_at));
+    return h("div", { class: "small" }, h("div", { class: "break" }, models), until);
+}
+
+const columns = (page, reload, models) => [
+    {
+        title: "Key",
+        cell: (k) =>
+            h("div", null, h("div", { class: "strong break" }, k.name), h("code", { class: "muted small" }, `${k.prefix}…${k.last4}`)),
+    },
+    {
+        title: "Team",
+        class: "break",
+        cell: (k) => [
+            k.team?.name ?? h("span", { class: "muted" }, "–"),
+            !own(page, k) && h("div", { class: "muted small break" }, k.owner.email),
+        ],
+    },
+    {
+        title: "Status",
+        cell: (k) => (!k.enabled ? badge("disabled", "bad") : expired(k) ? badge("expired", "warn") : badge("active", "good")),
+    },
+    { title: "Cap", cell: (k) => capView(k, `Spent of the cap of ${k.name}`) },
+    { title: "Limits", cell: limits },
+    { title: "Last used", cell: (k) => ago(k.last_used_at) },
+    { title: "Actions", sr: true, cell: (k) => actions(page, k, reload, models) },
+];
+
 export function keys(page) {
     let models = [],
         teams = [];
-    const make = button("New key", () => createDialog(page, list.reload, models, teams), { kind: "primary", iconName: "plus" });
-    append(page.actions, make);
+    const create = () => createDialog(page, list.reload, models, teams);
     const list = panel({
         page,
         load: (signal) => get("keys", { limit: 200 }, { signal }),
         empty: () =>
             emptyState(
                 "A key lets your code call the API. Give each program its own, with a cap.",
-                button("Make the first key", () => createDialog(page, list.reload, models, teams), { kind: "primary", iconName: "plus" }),
+                button("Make the first key", create, { kind: "primary", iconName: "plus" }),
             ),
         view: (answer) =>
             table(
-                [
-                    {
-                        title: "Key",
-                        cell: (k) =>
-                            h(
-                                "div",
-                                null,
-                                h("div", { class: "strong break" }, k.name),
-                                h("code", { class: "muted small" }, `${k.prefix ?? "sk-aig-"}…${k.last4 ?? ""}`),
-                            ),
-                    },
-                    {
-                        title: "Team",
-                        class: "break",
-                        cell: (k) => [
-                            k.team?.name ?? h("span", { class: "muted" }, "–"),
-                            !own(page, k) && h("div", { class: "muted small break" }, k.owner.email),
-                        ],
-                    },
-                    {
-                        title: "Status",
-                        cell: (k) =>
-                            !k.enabled ? badge("disabled", "bad") : expired(k) ? badge("expired", "warn") : badge("active", "good"),
-                    },
-                    { title: "Cap", cell: (k) => capView(k, `Spent of the cap of ${k.name}`) },
-                    {
-                        title: "Limits",
-                        cell: (k) =>
-                            h(
-                                "div",
-                                { class: "small" },
-                                h(
-                                    "div",
-                                    { class: "break" },
-                                    k.models?.length ? k.models.join(", ") : h("span", { class: "muted" }, "all models"),
-                                ),
-                                k.expires_at && h("div", { class: "muted" }, expired(k) ? "expired " : "expires ", day(k.expires_at)),
-                            ),
-                    },
-                    { title: "Last used", cell: (k) => ago(k.last_used_at) },
-                    { title: "Actions", sr: true, cell: (k) => actions(page, k, list.reload, () => models) },
-                ],
+                columns(page, list.reload, () => models),
                 answer.data,
                 { label: "API keys" },
             ),
     });
-    get("models", null, { signal: page.signal, anonymous: true })
-        .then((l) => {
-            models = l.data.map((m) => m.id);
-        })
-        .catch(() => null);
-    const ready = get("teams", null, { signal: page.signal })
-        .then((l) => {
-            teams = l.data;
-        })
-        .catch(() => null);
-    if (page.params.get("new"))
-        ready.then(() => {
-            if (!page.signal.aborted) createDialog(page, list.reload, models, teams);
-        });
+    // without these two the forms only lack their lists
+    const known = [
+        get("models", null, { signal: page.signal }).then((l) => (models = l.data.map((m) => m.id))),
+        get("teams", { limit: 200 }, { signal: page.signal }).then((l) => (teams = l.data)),
+    ];
+    if (page.params.get("new")) Promise.allSettled(known).then(() => page.signal.aborted || create());
+    else Promise.allSettled(known);
+    append(page.actions, button("New key", create, { kind: "primary", iconName: "plus" }));
     append(page.root, list.node);
-    page.every(20, () => {
-        if (!document.querySelector("dialog[open]")) list.reload(true);
-    });
+    page.every(20, list.poll);
 }

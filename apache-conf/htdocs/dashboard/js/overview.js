@@ -135,7 +135,7 @@ function stats(page) {
             ),
     });
     append(node, p.node);
-    page.every(20, () => p.reload(true));
+    page.every(20, p.poll);
     return node;
 }
 
@@ -247,7 +247,7 @@ function recent(page) {
         empty: () => [emptyState("No call has been made yet."), firstSteps()],
         view: (list) => usageTable(list.data, page).node,
     });
-    page.every(20, () => p.reload(true));
+    page.every(20, p.poll);
     return p.node;
 }
 

@@ -2,7 +2,7 @@
 // Teams: members with roles and caps, invitations, leaving, handing over.
 import { get, part, patch, post, remove } from "./api.js";
 import { append, badge, button, confirmDialog, dialog, emptyState, field, form, h, menuButton, panel, say, select, table } from "./dom.js";
-import { capFields, capValues } from "./keys.js";
+import { capFields, capOf, capValues, changed } from "./keys.js";
 import { capView, day } from "./format.js";
 
 const ROLES = [
@@ -56,7 +56,7 @@ function editTeam(team, reload) {
                 action: "Save",
                 cancel: close,
                 submit: async (v) => {
-                    await patch(`teams/${part(team.id)}`, { name: v.name, ...capValues(v) });
+                    await patch(`teams/${part(team.id)}`, changed({ name: team.name, ...capOf(team) }, { name: v.name, ...capValues(v) }));
                     close();
                     say("Saved");
                     reload(true);
@@ -329,4 +329,5 @@ export function team(page) {
         ],
     });
     append(page.root, list.node);
+    page.every(20, list.poll);
 }

@@ -1,7 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of calls, live, with search; the arithmetic of one charge.
 import { get, part } from "./api.js";
-import { append, badge, button, dialog, emptyState, errorState, fill, h, panel, say, select, table, tableRow, copyButton } from "./dom.js";
+import {
+    append,
+    badge,
+    copyButton,
+    dialog,
+    emptyState,
+    errorState,
+    fill,
+    h,
+    pagedPanel,
+    say,
+    select,
+    skeleton,
+    table,
+    tableRow,
+} from "./dom.js";
 import { count, milliseconds, money, status, when, whenExactly } from "./format.js";
 import { isZero, percent, usd } from "./decimal.js";
 
@@ -11,6 +26,7 @@ const STATUSES = [
 ];
 const PAGE_ROWS = 50;
 const LIVE_S = 5;
+const SEARCH_MS = 300;
 
 const keyText = (row) => [row.key?.name ?? "–", row.team && h("span", { class: "muted" }, ` · ${row.team.name}`)];
 
@@ -116,7 +132,7 @@ export function showCharge(id) {
     dialog(
         "One call",
         () => {
-            const body = h("div", { class: "skeleton", role: "status" }, h("span", { class: "sr" }, "Loading"), h("i"), h("i"), h("i"));
+            const body = skeleton();
             const load = () =>
                 get(`usage/${part(id)}`)
                     .then((u) => {
@@ -157,40 +173,37 @@ export function showCharge(id) {
     );
 }
 
-function filters(page, changed) {
-    const p = page.params;
-    const now = {
-        q: p.get("q") ?? "",
-        model: p.get("model") ?? "",
-        key_id: p.get("key_id") ?? "",
-        status: p.get("status") ?? "",
-        from: p.get("from") ?? "",
-        to: p.get("to") ?? "",
-    };
-    const model = select("model", [["", "Any model"], ...(now.model ? [[now.model, now.model]] : [])], now.model, {
-        "aria-label": "Model",
-    });
-    const key = select("key_id", [["", "Any key"], ...(now.key_id ? [[now.key_id, `Key ${now.key_id}`]] : [])], now.key_id, {
-        "aria-label": "Key",
-    });
-    const search = h("input", {
-        type: "search",
-        name: "q",
-        value: now.q,
-        placeholder: "Search model, key, request id",
-        "aria-label": "Search calls",
-        maxlength: 100,
-    });
-    const inputs = [
-        search,
-        model,
-        key,
+const FILTERS = ["q", "model", "key_id", "status", "from", "to"];
+
+function filterInputs(now) {
+    const chosen = (value, text) => (value ? [[value, text]] : []);
+    const day = (name, text) =>
+        h("label", { class: "inline" }, h("span", null, text), h("input", { type: "date", name, value: now[name] }));
+    const search = { type: "search", name: "q", value: now.q, placeholder: "Search model, key, request id", maxlength: 100 };
+    return [
+        h("input", { ...search, "aria-label": "Search calls" }),
+        select("model", [["", "Any model"], ...chosen(now.model, now.model)], now.model, { "aria-label": "Model" }),
+        select("key_id", [["", "Any key"], ...chosen(now.key_id, `Key ${now.key_id}`)], now.key_id, { "aria-label": "Key" }),
         select("status", STATUSES, now.status, { "aria-label": "Status" }),
-        h("label", { class: "inline" }, h("span", null, "From"), h("input", { type: "date", name: "from", value: now.from })),
-        h("label", { class: "inline" }, h("span", null, "to"), h("input", { type: "date", name: "to", value: now.to })),
+        day("from", "From"),
+        day("to", "to"),
     ];
-    const node = h("form", { class: "filters", role: "search", "aria-label": "Filter calls" }, inputs);
+}
+
+// Adds the choices that the account has; the chosen one gets its name.
+function offer(into, choices) {
+    for (const [value, text] of choices) {
+        const there = [...into.options].find((o) => o.value === value);
+        if (there) there.textContent = text;
+        else append(into, h("option", { value }, text));
+    }
+}
+
+function filters(page, changed) {
+    const now = Object.fromEntries(FILTERS.map((name) => [name, page.params.get(name) ?? ""]));
+    const node = h("form", { class: "filters", role: "search", "aria-label": "Filter calls" }, filterInputs(now));
     const read = () => Object.fromEntries([...new FormData(node)].map(([k, v]) => [k, v.trim()]));
+    const { model, key_id: key, q: search } = node.elements;
     let timer = null;
     const apply = () => {
         const values = Object.entries(read()).filter(([, v]) => v);
@@ -204,36 +217,26 @@ function filters(page, changed) {
     });
     node.addEventListener("input", (event) => {
         clearTimeout(timer);
-        timer = setTimeout(apply, event.target === search ? 300 : 0);
+        timer = setTimeout(apply, event.target === search ? SEARCH_MS : 0);
     });
-    const more = (list, into, chosen, value, text) => {
-        for (const r of list.data) if (String(value(r)) !== chosen) into.append(h("option", { value: value(r) }, text(r)));
-        const first = [...into.options].find((o) => o.value === chosen);
-        const named = list.data.find((r) => String(value(r)) === chosen);
-        if (first && named) first.textContent = text(named);
-    };
-    get("keys", { limit: 200 }, { signal: page.signal })
-        .then((l) =>
-            more(
-                l,
+    const silent = () => null; // the lists stay short
+    const { signal } = page;
+    get("keys", { limit: 200 }, { signal }).then(
+        (l) =>
+            offer(
                 key,
-                now.key_id,
-                (r) => r.id,
-                (r) => r.name,
+                l.data.map((k) => [k.id, k.name]),
             ),
-        )
-        .catch(() => null);
-    get("usage/summary", { group: "model" }, { signal: page.signal })
-        .then((l) =>
-            more(
-                l,
+        silent,
+    );
+    get("usage/summary", { group: "model" }, { signal }).then(
+        (l) =>
+            offer(
                 model,
-                now.model,
-                (r) => r.group,
-                (r) => r.label ?? r.group,
+                l.data.map((m) => [m.group, m.label]),
             ),
-        )
-        .catch(() => null);
+        silent,
+    );
     return { node, read };
 }
 
@@ -245,73 +248,41 @@ function query(values) {
     return q;
 }
 
+// New calls come in on top; what has been loaded below stays.
+async function takeNew(list, ask) {
+    if (!list.holder.isConnected) return list.poll();
+    const answer = await ask();
+    const known = new Set(list.rows.map((r) => r.id));
+    const fresh = answer.data.filter((r) => !known.has(r.id));
+    if (!fresh.length || !list.holder.isConnected) return;
+    list.rows.unshift(...fresh);
+    const body = list.holder.querySelector("tbody");
+    if (!body) return list.draw();
+    const rows = fresh.map((r) => tableRow(columns(), r, (x) => showCharge(x.id)));
+    for (const tr of rows) tr.classList.add("fresh");
+    body.prepend(...rows);
+}
+
 export function usage(page) {
-    let live = true,
-        rows = [],
-        next = null;
+    let live = true;
     const filter = filters(page, () => list.reload());
-    const holder = h("div");
-    const more = button("Load older calls", async () => {
-        const answer = await get("usage", { ...query(filter.read()), after: next }, { signal: page.signal });
-        rows.push(...answer.data);
-        next = answer.has_more ? answer.next : null;
-        draw();
-    });
-    // a search reads a stretch of calls at a time: nothing found in it is not the end
-    const draw = () =>
-        fill(
-            holder,
-            rows.length ? usageTable(rows).node : emptyState("None among the newest calls."),
-            next && h("div", { class: "more" }, more),
-        );
-    const list = panel({
+    const ask = (after) => get("usage", { ...query(filter.read()), after }, { signal: page.signal });
+    const list = pagedPanel({
         page,
-        title: null,
-        load: (signal) => get("usage", query(filter.read()), { signal }),
-        isEmpty: (a) => a.data.length === 0 && !a.has_more,
+        ask,
+        draw: (rows) => usageTable(rows).node,
+        // a search reads a stretch of calls at a time: nothing found in it is not the end
+        none: "None among the newest calls.",
+        moreText: "Load older calls",
         empty: () => emptyState(Object.values(filter.read()).some(Boolean) ? "No call matches." : "No call has been made yet."),
-        view: (answer) => {
-            rows = answer.data;
-            next = answer.has_more ? answer.next : null;
-            draw();
-            return holder;
-        },
     });
-    // New calls come in on top; what has been loaded below stays.
-    const poll = async () => {
-        if (!live || document.querySelector("dialog[open]")) return;
-        if (!holder.isConnected) return list.reload(true);
-        const answer = await get("usage", query(filter.read()), { signal: page.signal });
-        const known = new Set(rows.map((r) => r.id));
-        const fresh = answer.data.filter((r) => !known.has(r.id));
-        if (!fresh.length || !holder.isConnected) return;
-        rows = [...fresh, ...rows];
-        const body = holder.querySelector("tbody");
-        if (!body) return draw();
-        body.prepend(
-            ...fresh.map((r) => {
-                const tr = tableRow(columns(), r, (x) => showCharge(x.id));
-                tr.classList.add("fresh");
-                return tr;
-            }),
-        );
+    page.every(LIVE_S, () => live && takeNew(list, ask).catch(() => null));
+    const toggle = (event) => {
+        live = !live;
+        event.currentTarget.setAttribute("aria-pressed", String(live));
+        say(live ? "New calls appear by themselves." : "The table stands still.");
     };
-    page.every(LIVE_S, () => poll().catch(() => null));
-    const liveButton = h(
-        "button",
-        {
-            type: "button",
-            class: "small live",
-            "aria-pressed": "true",
-            onclick: (event) => {
-                live = !live;
-                event.currentTarget.setAttribute("aria-pressed", String(live));
-                say(live ? "New calls appear by themselves." : "The table stands still.");
-            },
-        },
-        h("i", { "aria-hidden": "true" }),
-        "Live",
-    );
-    append(page.actions, liveButton);
+    const attributes = { type: "button", class: "small live", "aria-pressed": "true", onclick: toggle };
+    append(page.actions, h("button", attributes, h("i", { "aria-hidden": "true" }), "Live"));
     append(page.root, filter.node, list.node);
 }

@@ -13,7 +13,9 @@ import {
     fill,
     form,
     h,
+    pagedPanel,
     panel,
+    skeleton,
     say,
     select,
     table,
@@ -27,6 +29,7 @@ const STATES = [
     ["dead", "dead"],
 ];
 const LIVE_S = 10;
+const PAGE_ROWS = 50;
 
 async function redeliver(delivery, reload) {
     await post(`webhooks/${part(delivery.id)}/redeliver`, {});
@@ -40,7 +43,7 @@ function detail(id, reload) {
     dialog(
         "Webhook delivery",
         (close) => {
-            const body = h("div", { class: "skeleton", role: "status" }, h("span", { class: "sr" }, "Loading"), h("i"), h("i"), h("i"));
+            const body = skeleton();
             const load = () =>
                 get(`webhooks/${part(id)}`)
                     .then((d) => {
@@ -58,7 +61,7 @@ function detail(id, reload) {
                                 fact("Made", when(d.created_at)),
                                 d.delivered_at && fact("Delivered", when(d.delivered_at)),
                                 d.state === "pending" && fact("Next attempt", when(d.next_attempt_at)),
-                                fact("Last answer", d.last_status && d.last_status !== "0" ? `HTTP ${d.last_status}` : "none"),
+                                fact("Last answer", d.last_status ? `HTTP ${d.last_status}` : "none"),
                                 d.last_error && fact("Last error", d.last_error),
                                 fact("Delivery", h("code", null, d.id)),
                             ),
@@ -124,7 +127,7 @@ function rotate(reload) {
                     const fresh = await post("webhooks/secret/rotate", { overlap_hours: Number(v.overlap) });
                     close();
                     reload(true);
-                    const secret = fresh.secret ?? fresh.key;
+                    const secret = fresh.secret;
                     dialog(
                         "Your new signing secret",
                         (done) =>
@@ -162,73 +165,42 @@ function rotate(reload) {
     );
 }
 
+const columns = (open, reload) => [
+    {
+        title: "Made",
+        cell: (d) =>
+            h("button", { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => open(d) }, whenExactly(d.created_at)),
+    },
+    { title: "Event", class: "break", cell: (d) => d.event },
+    { title: "Address", class: "break", cell: (d) => d.url },
+    { title: "State", cell: (d) => [status(d.state), d.last_status && h("span", { class: "muted small" }, ` HTTP ${d.last_status}`)] },
+    { title: "Attempts", num: true, cell: (d) => count(d.attempts) },
+    { title: "Next attempt", cell: (d) => (d.state === "pending" ? whenExactly(d.next_attempt_at) : "–") },
+    {
+        title: "Actions",
+        sr: true,
+        cell: (d) => button("Send again", () => redeliver(d, reload), { kind: "small", label: `Send the delivery ${d.id} again` }),
+    },
+];
+
 export function webhooks(page) {
-    let state = page.params.get("state") ?? "",
-        shown = [],
-        next = null;
-    const holder = h("div");
-    const ask = (after) => get("webhooks", { state, limit: 50, after }, { signal: page.signal });
-    const columns = [
-        {
-            title: "Made",
-            cell: (d) =>
-                h(
-                    "button",
-                    { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => detail(d.id, list.reload) },
-                    whenExactly(d.created_at),
-                ),
-        },
-        { title: "Event", class: "break", cell: (d) => d.event },
-        { title: "Address", class: "break", cell: (d) => d.url },
-        {
-            title: "State",
-            cell: (d) => [
-                status(d.state),
-                d.last_status && d.last_status !== "0" && h("span", { class: "muted small" }, ` HTTP ${d.last_status}`),
-            ],
-        },
-        { title: "Attempts", num: true, cell: (d) => count(d.attempts) },
-        { title: "Next attempt", cell: (d) => (d.state === "pending" ? whenExactly(d.next_attempt_at) : "–") },
-        {
-            title: "Actions",
-            sr: true,
-            cell: (d) => button("Send again", () => redeliver(d, list.reload), { kind: "small", label: `Send the delivery ${d.id} again` }),
-        },
-    ];
-    const more = button("Load more", async () => {
-        const answer = await ask(next);
-        shown.push(...answer.data);
-        next = answer.has_more ? answer.next : null;
-        draw();
-    });
-    const draw = () =>
-        fill(
-            holder,
-            table(columns, shown, { label: "Deliveries", onrow: (d) => detail(d.id, list.reload) }),
-            next && h("div", { class: "more" }, more),
-        );
-    const list = panel({
+    let state = page.params.get("state") ?? "";
+    const reload = (quiet) => list.reload(quiet);
+    const open = (delivery) => detail(delivery.id, reload);
+    const choose = (event) => {
+        state = event.target.value;
+        list.reload();
+    };
+    const list = pagedPanel({
         page,
         title: "Deliveries",
-        actions: select("state", STATES, state, {
-            "aria-label": "State",
-            onchange: (event) => {
-                state = event.target.value;
-                list.reload();
-            },
-        }),
-        load: () => ask(),
-        isEmpty: (a) => a.data.length === 0,
+        actions: select("state", STATES, state, { "aria-label": "State", onchange: choose }),
+        ask: (after) => get("webhooks", { state, limit: PAGE_ROWS, after }, { signal: page.signal }),
+        draw: (rows) => table(columns(open, reload), rows, { label: "Deliveries", onrow: open }),
         empty: () => emptyState(state ? "No delivery in this state." : "When a job with a callBackUrl ends, the call to it appears here."),
-        view: (answer) => {
-            shown = answer.data;
-            next = answer.has_more ? answer.next : null;
-            draw();
-            return holder;
-        },
     });
     page.every(LIVE_S, () => {
-        if (!document.querySelector("dialog[open]") && shown.length <= 50) list.reload(true);
+        if (list.rows.length <= PAGE_ROWS) list.poll();
     });
     append(page.root, list.node, secretPanel(page));
 }
