@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 
+import fake_stripe
 import pytest
 from aiosmtpd.controller import Controller
 from playwright.sync_api import expect, sync_playwright
@@ -47,12 +48,14 @@ class Site:
 
     def __init__(self):
         port = free_port()
-        self.mailbox, self.password_hash = Mailbox(), None
+        self.mailbox, self.stripe, self.password_hash = Mailbox(), fake_stripe.FakeStripe(), None
         self.stack = env.Stack(front="lighttpd", builddir=builddir(), port=port, config={
             "threads": 32, "threads_reserved": 8, "public_url": f"http://127.0.0.1:{port}", "mail_url": self.mailbox.url,
-            "mail_from": "AI Generate <noreply@example.org>"})
+            "mail_from": "AI Generate <noreply@example.org>", "allow_private_webhooks": "yes",
+            "stripe_url": self.stripe.url, "stripe_key": fake_stripe.KEY, "stripe_webhook_key": fake_stripe.SECRET})
 
     def start(self):
+        self.stripe.__enter__()
         self.stack.start()
         self.db = Db(self.stack.database)
         self.url = f"{self.stack.url}/dashboard/"
@@ -61,6 +64,7 @@ class Site:
     def stop(self):
         self.stack.stop(keep="AIG_E2E_KEEP" in os.environ)
         self.mailbox.stop()
+        self.stripe.__exit__()
 
     def known_password(self):
         """What the database keeps of PASSWORD."""
@@ -126,11 +130,6 @@ class Person:
         answer = self.context.request.post(f"{self.site.stack.base_url}/auth/login", data={"email": self.email, "password": PASSWORD})
         assert answer.status == 200, answer.text()
         return self
-
-    def settled(self):
-        """Every panel has what it loads."""
-        expect(self.page.locator("h1")).to_be_visible()
-        expect(self.page.locator(".skeleton, .panel-body[aria-busy]")).to_have_count(0)
 
     def sign_up(self, link=None):
         """From the form to the mailed link and into the account."""

@@ -5,6 +5,7 @@
 #   tests/browser/run.sh browser/test_dashboard.py -k team
 # AIG_VENV               Python environment with tests/requirements.txt (default: made by tests/env/venv.sh)
 # AIG_E2E_GATEWAY        gateway.fcgi of another build; its cron programs lie beside it
+# AIG_E2E_JOBS           how many files of tests at once (default: 2)
 # AIG_TEST_CHROMIUM      the browser (default: chromium of the PATH)
 # AIG_TEST_SCREENSHOTS   a directory for pictures of every screen
 # Exit code 77: something that the tests need is missing (outside CI).
@@ -42,4 +43,4 @@ PYTHONDONTWRITEBYTECODE=1
 export PYTHONPATH PYTHONDONTWRITEBYTECODE
 cd "$here/.." || exit 1
 [ $# -gt 0 ] || set -- browser
-exec "$python" -m pytest -c "$here/pytest.ini" --rootdir . -q --tb=short --junitxml "$work/browser.xml" "$@"
+exec "$python" -m pytest -c "$here/pytest.ini" --rootdir . -q --tb=short -n "${AIG_E2E_JOBS:-2}" --dist loadfile --junitxml "$work/browser.xml" "$@"

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people do with the dashboard, from signing up to the last cent."""
 
+import http.server
 import re
+import threading
 from decimal import Decimal
 
 import openai
 import pytest
 from browser_fixtures import GUARD_MS, PASSWORD
+from fake_stripe import event, paid_session, signature
 from playwright.sync_api import expect
 from world import wait_until
 
@@ -304,6 +307,94 @@ def test_playground(site, person):
     expect(page.get_by_label("API key")).to_have_value("")
 
 
+class Receiver:
+    """A customer's program that is called when a job ends: it fails as often as it is told."""
+
+    def __init__(self, failures):
+        left = [failures]
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):  # pylint: disable=invalid-name
+                self.rfile.read(int(self.headers["Content-Length"]))
+                left[0] -= 1
+                body = b"<b>not now</b>" if left[0] >= 0 else b""
+                self.send_response(503 if body else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def run_job(site, key, callback):
+    """A video that is finished when we are told."""
+    order = {"model": "wan-2.7", "input": {"prompt": "a lake [[fake:{\"callback\": false}]]", "duration": 4}, "callBackUrl": callback}
+    status, headers, body = site.stack.call("POST", "/v1/jobs/createTask", order, key=key)
+    assert status == 200, body
+    site.db.rows("UPDATE job SET due = UTC_TIMESTAMP(6) WHERE id = %s", body["data"]["taskId"])
+    done = site.stack.cron("poll-jobs")
+    assert done.returncode == 0, done.stderr
+    return body["data"]["taskId"], headers["x-request-id"]
+
+
+def test_jobs_and_their_webhooks(site, person):
+    ann = person("Ann").open_account()
+    page = ann.page
+    key = ann.make_key("films")
+    page.route("https://files.example.org/**", lambda route: None)      # still on its way
+    with Receiver(failures=1) as receiver:
+        number, request_id = run_job(site, key, receiver.url)
+        charge = site.db.value("SELECT charge_usd FROM usage_log WHERE request_id = %s", request_id)
+        ann.go("jobs")
+        job = page.get_by_role("article", name="wan-2.7, success")
+        expect(job).to_contain_text(shown(charge))
+        expect(job).to_contain_text(number)
+        expect(job.get_by_role("link", name="Open result 1 of wan-2.7")).to_have_attribute("href", re.compile("^https://files.example.org/"))
+
+        ann.go("usage")
+        row_of(page, "wan-2.7").get_by_role("button").click()
+        line = page.get_by_role("dialog").get_by_role("row", name=re.compile("resolution=720p"))
+        expect(line).to_contain_text("/ second")
+        expect(page.get_by_role("dialog").locator(".big-charge")).to_have_text(shown(charge))
+        page.keyboard.press("Escape")
+
+        wait_until(lambda: site.db.rows("SELECT 1 FROM webhook_delivery WHERE task_id = %s AND attempts = 1", number), "the first try")
+        ann.go("webhooks")
+        delivery = row_of(page, receiver.url)
+        expect(delivery).to_contain_text("pending")
+        expect(delivery).to_contain_text("HTTP 503")
+        delivery.get_by_role("button").first.click()
+        expect(page.get_by_role("dialog").locator("pre")).to_have_text("<b>not now</b>")
+        page.get_by_role("dialog").get_by_role("button", name="Send again").click()
+        wait_until(lambda: site.db.rows("SELECT 1 FROM webhook_delivery WHERE task_id = %s AND state = 'delivered'", number), "the second try")
+        ann.go("webhooks")
+        expect(delivery).to_contain_text("delivered")
+        page.get_by_label("State").select_option("dead")
+        expect(page.locator("main")).to_contain_text("No delivery in this state.")
+
+    page.get_by_role("button", name="Rotate").click()
+    page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
+    secret = page.get_by_label("The new secret").inner_text()
+    assert secret.startswith("whsec_")
+    page.get_by_role("button", name="I have stored it").click()
+    expect(page.get_by_role("table", name="Signing secrets")).to_contain_text(f"whsec_…{secret[-4:]}")
+    expect(page.locator("body")).not_to_contain_text(secret)
+    # the file's own host is the one place outside that was asked
+    ann.requests[:] = [url for url in ann.requests if not url.startswith("https://files.example.org/")]
+
+
 def test_billing(site, person):
     ann = person("Ann").open_account()
     page = ann.page
@@ -319,12 +410,45 @@ def test_billing(site, person):
     with open(download.value.path(), encoding="utf-8") as file:
         text = file.read()
     assert "20" in text and len(text.splitlines()) > 1
-    # no Stripe here
+
+
+def test_buying_credit(site, person):
+    """To Stripe's page, back when it is paid, and half of the way back again."""
+    ann = person("Ann").open_account()
+    page = ann.page
+    page.route("https://checkout.stripe.test/**", lambda route: route.fulfill(body="<h1>Stripe</h1>", content_type="text/html"))
+    ann.go("billing")
     page.get_by_role("button", name="$50").click()
     expect(page.get_by_label("Amount in US dollars")).to_have_value("50")
+    page.get_by_label("Amount in US dollars").fill("19.995")
+    page.get_by_role("button", name="Go to payment").click()
+    expect(page.get_by_role("region", name="Buy credit").locator(".field-error")).to_be_visible()
+    page.get_by_label("Amount in US dollars").fill("20")
+    page.get_by_role("button", name="Go to payment").click()
+    expect(page.get_by_role("heading", name="Stripe")).to_be_visible()
+    form = site.stripe.requests[-1][2]
+    body = event("checkout.session.completed", paid_session(form["client_reference_id"], 2000))
+    status, _, told = site.stack.call("POST", "/v1/stripe/webhook", body, headers={"Stripe-Signature": signature(body), "Content-Type": "application/json"})
+    assert (status, told["outcome"]) == (200, "credited")
+    page.goto(form["success_url"])
+    expect(page.get_by_role("heading", name="Billing", level=1)).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Thank you.")).to_be_visible()
+    credit = page.get_by_role("region", name="Credit", exact=True)
+    expect(credit).to_contain_text("$30.00 to spend")
+    credit.get_by_role("button", name=re.compile("^Refund")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Refund $20.00").click()
+    expect(credit).to_contain_text("$10.00 to spend")
+    expect(row_of(page, "Purchase")).to_contain_text("$20.00")
+    assert site.db.value("SELECT balance_usd FROM account WHERE email = %s", ann.email) == 10
+    page.goto(form["cancel_url"])
+    expect(page.get_by_role("heading", name="Billing", level=1)).to_be_visible()
+
+    # where it is not set up
+    page.route(re.compile("/api/v1/credit/checkout"), lambda route: route.fulfill(status=404, json={"error": {
+        "message": "Not set up.", "type": "invalid_request_error", "param": None, "code": "not_configured"}}))
     page.get_by_role("button", name="Go to payment").click()
     expect(page.get_by_role("region", name="Buy credit")).to_contain_text("Cards are not taken here.")
-    assert site.db.rows("SELECT 1 FROM checkout") == []
+    ann.requests[:] = [url for url in ann.requests if not url.startswith("https://checkout.stripe.test/")]
 
 
 def test_exact_numbers(site, person):

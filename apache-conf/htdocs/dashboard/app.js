@@ -242,6 +242,9 @@ function draw() {
         invitation.keep(token.token);
         acceptInvitation();
     }
+    const bought = /^#credit=(paid|cancelled)$/.exec(location.hash);
+    if (bought) history.replaceState(null, "", "#/billing");
+    if (bought?.[1] === "paid") say("Thank you. The credit appears as soon as the payment is confirmed.");
     if (location.hash === "#/terms") return show(termsView(h("a", { href: "#/overview" }, "Back to the dashboard")));
     const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
     const [name, title, render] = PAGES.find(([n]) => n === path) ?? PAGES[0];

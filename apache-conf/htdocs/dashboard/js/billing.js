@@ -3,7 +3,7 @@
 import brand from "../brand/brand.js";
 import { Exact, get, link, part, post } from "./api.js";
 import { FieldError, append, badge, button, confirmDialog, field, form, h, panel, safeUrl, say, table } from "./dom.js";
-import { count, day, money, month } from "./format.js";
+import { day, money, month } from "./format.js";
 import { compare, isZero, percent, typedAmount, usd } from "./decimal.js";
 import { tierNotes } from "./overview.js";
 
@@ -28,7 +28,7 @@ function buy() {
                 try {
                     answer = await post("credit/checkout", { amount_usd: new Exact(usdText) });
                 } catch (problem) {
-                    if (problem.status === 404)
+                    if (problem.status === 404 || problem.code === "not_configured")
                         throw new Error(
                             `Cards are not taken here.${brand.support_email ? ` Write to ${brand.support_email} to buy credit.` : " Ask the operator how to buy credit."}`,
                         );
@@ -193,7 +193,7 @@ export function billing(page) {
             !isZero(c.held_usd) &&
                 h("p", { class: "muted" }, `${usd(c.balance_usd)} in all, ${usd(c.held_usd)} of it held for calls under way`),
             c.lots?.length ? lots(c, credit.reload) : h("p", { class: "muted" }, "There has been no credit yet."),
-            h("p", { class: "hint" }, `Free credit is spent before purchases, the oldest first. ${count(c.lots?.length ?? 0)} entries.`),
+            h("p", { class: "hint" }, "Free credit is spent before purchases, the oldest first."),
         ],
     });
     append(
@@ -212,5 +212,4 @@ export function billing(page) {
         h("div", { class: "split" }, statements(page), tiers(page)),
     );
     page.every(20, credit.poll);
-    if (page.params.get("paid")) say("Thank you. The credit appears as soon as the payment is confirmed.");
 }

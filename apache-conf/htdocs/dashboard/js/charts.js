@@ -103,7 +103,13 @@ function options(place, tip, points, name, unit) {
         },
         axes: [
             { ...axis, grid: { show: false }, size: 30, space: 68, values: (u, times) => times.map((t) => label.format(t * 1000)) },
-            { ...axis, size: 62, space: 44, grid: { stroke: colour("--line"), width: 1 }, values: (u, values) => values.map(shortUsd) },
+            {
+                ...axis,
+                size: (u, values) => 14 + 7 * Math.max(4, ...(values ?? []).map((v) => v.length)),
+                space: 44,
+                grid: { stroke: colour("--line"), width: 1 },
+                values: (u, values) => values.map(shortUsd),
+            },
         ],
         series: [
             {},

@@ -83,7 +83,7 @@ function burnStat(me, week) {
                 : `about ${count(Math.floor(left))} day${Math.floor(left) === 1 ? "" : "s"} left`;
     return stat(
         "Burn",
-        ["≈ ", roughly(daily), h("span", { class: "unit" }, " a day")],
+        [h("span", { class: "money" }, `≈ ${roughly(daily)}`), h("span", { class: "unit" }, " a day")],
         h("span", null, badge(text, left < 3 ? "bad" : left < 10 ? "warn" : "good")),
         `${usd(total)} in the last ${BURN_DAYS} days`,
     );

@@ -18,7 +18,7 @@ import {
     tableRow,
 } from "./dom.js";
 import { count, milliseconds, money, status, when, whenExactly } from "./format.js";
-import { isZero, percent, usd } from "./decimal.js";
+import { isZero, percent, plain, usd } from "./decimal.js";
 
 const STATUSES = [
     ["", "Any status"],
@@ -63,69 +63,38 @@ const KINDS = {
     reasoning: "Reasoning",
 };
 
+const number = (text, more) => h("td", { class: "num", ...more }, text);
+const line = (name, amount, price, subtotal) =>
+    h("tr", null, h("th", { scope: "row" }, name), number(amount), number(price), number(subtotal));
+const sumLine = (name, how, amount, kind) =>
+    h("tr", { class: kind }, h("th", { scope: "row" }, name), number(how, { colspan: 2 }), number(amount));
+
+// What was used at which price: tokens by kind, units of a job, or what the provider named.
+function usedLines(a) {
+    const lines = (a.lines ?? []).map((l) =>
+        line(KINDS[l.kind] ?? l.kind, count(l.tokens), `× ${usd(l.usd_per_million_tokens)} / 1M`, usd(l.subtotal_usd)),
+    );
+    if (a.unit) lines.push(line(a.variant || a.unit, plain(a.quantity), `× ${usd(a.unit_usd)} / ${a.unit}`, usd(a.subtotal_usd)));
+    if (plain(a.upstream_cost_usd) !== null) lines.push(sumLine("Cost that the provider named", "", usd(a.upstream_cost_usd)));
+    return lines;
+}
+
 // How a charge comes about, line by line, with the digits of the ledger.
 function arithmetic(a) {
     if (!a) return null;
-    const lines = (a.lines ?? []).map((l) =>
-        h(
-            "tr",
-            null,
-            h("th", { scope: "row" }, KINDS[l.kind] ?? l.kind),
-            h("td", { class: "num" }, count(l.tokens)),
-            h("td", { class: "num" }, `× ${usd(l.usd_per_million_tokens)} / 1M`),
-            h("td", { class: "num" }, usd(l.subtotal_usd)),
-        ),
-    );
-    const total = (name, how, amount, strong) =>
-        h(
-            "tr",
-            { class: strong ? "sum" : "" },
-            h("th", { scope: "row" }, name),
-            h("td", { class: "num", colspan: 2 }, how),
-            h("td", { class: "num" }, amount),
-        );
-    if (a.upstream_cost_usd !== null && a.upstream_cost_usd !== undefined)
-        lines.push(total("Cost that the provider named", "", usd(a.upstream_cost_usd)));
-    return [
-        h(
-            "div",
-            { class: "table-wrap" },
-            h(
-                "table",
-                { class: "table plain arithmetic" },
-                h("caption", { class: "sr" }, "The arithmetic of this charge"),
-                h(
-                    "thead",
-                    null,
-                    h(
-                        "tr",
-                        null,
-                        h("th", { scope: "col" }, "Kind"),
-                        h("th", { scope: "col", class: "num" }, "Tokens"),
-                        h("th", { scope: "col", class: "num" }, "Price"),
-                        h("th", { scope: "col", class: "num" }, "Amount"),
-                    ),
-                ),
-                h(
-                    "tbody",
-                    null,
-                    lines,
-                    total("Subtotal", "", usd(a.subtotal_usd)),
-                    total("Markup", `× (1 + ${percent(a.markup)})`, ""),
-                    !isZero(a.absorbed_usd) && total("Beyond the hold", "we bear it", `${usd(a.absorbed_usd)}`),
-                    total("Charge", `held before: ${usd(a.hold_usd)}`, usd(a.charge_usd), true),
-                ),
-            ),
-        ),
-        h(
-            "p",
-            { class: "hint" },
-            a.rule,
-            a.price_id && `. Price version ${a.price_id}`,
-            a.long_prompt_price === true && ", the price for long prompts",
-            ".",
-        ),
+    const titles = ["Kind", a.unit ? "Quantity" : "Tokens", "Price", "Amount"];
+    const head = titles.map((title, k) => h("th", { scope: "col", class: k ? "num" : "" }, title));
+    const rows = [
+        usedLines(a),
+        sumLine("Subtotal", "", usd(a.subtotal_usd)),
+        sumLine("Markup", `× (1 + ${percent(a.markup)})`, ""),
+        !isZero(a.absorbed_usd) && sumLine("Beyond the hold", "we bear it", `−${usd(a.absorbed_usd)}`),
+        sumLine("Charge", `held before: ${usd(a.hold_usd)}`, usd(a.charge_usd), "sum"),
     ];
+    const caption = h("caption", { class: "sr" }, "The arithmetic of this charge");
+    const grid = h("table", { class: "table plain arithmetic" }, caption, h("thead", null, h("tr", null, head)), h("tbody", null, rows));
+    const price = [a.price_id && `. Price version ${a.price_id}`, a.long_prompt_price === true && ", the price for long prompts"];
+    return [h("div", { class: "table-wrap" }, grid), h("p", { class: "hint" }, a.rule, price, ".")];
 }
 
 export function showCharge(id) {
