@@ -281,6 +281,23 @@ def test_password_reset(site, person):
     expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
 
 
+def test_a_link_for_somebody_else(site, person):
+    """A link of a mail does not take a session away by itself, and what it holds leaves the address bar."""
+    ann = person("Ann").open_account()
+    page = ann.page
+    page.goto(f"{site.url}#verify={64 * 'a'}")
+    expect(page.locator("main")).to_contain_text(f"You are signed in as {ann.email}.")
+    assert "verify" not in page.url
+    page.get_by_role("button", name="Stay signed in").click()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    page.goto(f"{site.url}#verify={64 * 'a'}")
+    page.get_by_role("button", name="Sign out and use the link").click()
+    page.get_by_role("button", name="Confirm and open my account").click()
+    expect(page.locator("main")).to_contain_text("This link is not known.")
+    page.get_by_role("link", name="Sign in instead").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 def test_playground(site, person):
     ann = person("Ann").open_account()
     page = ann.page

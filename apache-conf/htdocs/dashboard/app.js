@@ -3,7 +3,7 @@
 import brand from "./brand/brand.js";
 import { post, useCsrf } from "./js/api.js";
 import { button, dialog, errorState, fill, h, icon, say } from "./js/dom.js";
-import { gate, invitation, openSession, readToken, termsView } from "./js/sign.js";
+import { gate, invitation, openSession, otherView, readToken, termsView } from "./js/sign.js";
 import { overview } from "./js/overview.js";
 import { usage } from "./js/usage.js";
 import { playground } from "./js/playground.js";
@@ -236,7 +236,7 @@ function frame(current, title) {
 // Draws the page that the address names. A page gets `page`: signal (aborted when it is left), params, root, actions, timer.
 function draw() {
     const token = readToken();
-    if (token && app.session && token.kind !== "invite") return confirmOther(token);
+    if (token && app.session && token.kind !== "invite") return askOther(token);
     if (!app.session) return show(gate(app, token));
     if (token) {
         invitation.keep(token.token);
@@ -274,10 +274,13 @@ function draw() {
 }
 
 // A link of a mail was opened while somebody is signed in: it may belong to somebody else.
-async function confirmOther(token) {
-    await post("auth/logout", {}).catch(() => null);
-    forget();
-    show(gate(app, token));
+function askOther(token) {
+    const goOn = async () => {
+        await post("auth/logout", {});
+        forget();
+        show(gate(app, token));
+    };
+    show(otherView(app.session.account.email, goOn, () => go("#/overview")));
 }
 
 document.querySelector(".skip").addEventListener("click", (event) => {

@@ -305,11 +305,16 @@ export function dialog(title, build, { wide = false, onclose, sticky = false } =
         ),
     );
     node.addEventListener("close", () => {
+        // what was said last is still to be read
+        document.getElementById("said").append(...node.querySelector(".dialog-said").childNodes);
+        document.getElementById("alarmed").append(...node.querySelector(".dialog-alarmed").childNodes);
         node.remove();
         if (opener?.isConnected) opener.focus();
         onclose?.();
     });
-    if (!sticky)
+    // what is shown once must not vanish by a slip
+    if (sticky) node.addEventListener("cancel", (event) => event.preventDefault());
+    else
         node.addEventListener("click", (event) => {
             if (event.target === node) close();
         });

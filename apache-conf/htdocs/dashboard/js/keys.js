@@ -14,7 +14,7 @@ import {
     form,
     h,
     menuButton,
-    panel,
+    pagedPanel,
     say,
     select,
     table,
@@ -22,6 +22,8 @@ import {
 import { PERIODS, ago, capView, day } from "./format.js";
 import { typedAmount, plain } from "./decimal.js";
 import { snippets } from "./overview.js";
+
+const PAGE_ROWS = 50;
 
 // Fields of a cap, and what they mean for the API: null lifts it.
 export function capFields(thing = {}) {
@@ -255,7 +257,7 @@ const columns = (page, reload, models) => [
     {
         title: "Key",
         cell: (k) =>
-            h("div", null, h("div", { class: "strong break" }, k.name), h("code", { class: "muted small" }, `${k.prefix}…${k.last4}`)),
+            h("div", null, h("div", { class: "strong break" }, k.name), h("code", { class: "muted small whole" }, `${k.prefix}…${k.last4}`)),
     },
     {
         title: "Team",
@@ -279,19 +281,23 @@ export function keys(page) {
     let models = [],
         teams = [];
     const create = () => createDialog(page, list.reload, models, teams);
-    const list = panel({
+    const list = pagedPanel({
         page,
-        load: (signal) => get("keys", { limit: 200 }, { signal }),
+        ask: (after) => get("keys", { limit: PAGE_ROWS, after }, { signal: page.signal }),
+        draw: (rows) =>
+            table(
+                columns(
+                    page,
+                    (quiet) => list.reload(quiet),
+                    () => models,
+                ),
+                rows,
+                { label: "API keys" },
+            ),
         empty: () =>
             emptyState(
                 "A key lets your code call the API. Give each program its own, with a cap.",
                 button("Make the first key", create, { kind: "primary", iconName: "plus" }),
-            ),
-        view: (answer) =>
-            table(
-                columns(page, list.reload, () => models),
-                answer.data,
-                { label: "API keys" },
             ),
     });
     // without these two the forms only lack their lists
@@ -303,5 +309,5 @@ export function keys(page) {
     else Promise.allSettled(known);
     append(page.actions, button("New key", create, { kind: "primary", iconName: "plus" }));
     append(page.root, list.node);
-    page.every(20, list.poll);
+    page.every(20, () => list.rows.length <= PAGE_ROWS && list.poll());
 }

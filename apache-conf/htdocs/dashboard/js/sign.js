@@ -2,7 +2,7 @@
 // Everything before there is a session: sign in, sign up, the links of the mails.
 import brand from "../brand/brand.js";
 import { get, post, useCsrf } from "./api.js";
-import { FieldError, field, form, h, icon, say } from "./dom.js";
+import { FieldError, button, field, form, h, icon, say } from "./dom.js";
 import { isZero, usd } from "./decimal.js";
 
 const PASSWORD_MIN = 10;
@@ -206,6 +206,15 @@ function reset(app, token) {
 export function termsView(back) {
     const text = brand.terms.map(([heading, paragraphs]) => [h("h2", null, heading), paragraphs.map((p) => h("p", null, p))]);
     return frame("Terms", null, h("div", { class: "prose" }, text), below(back));
+}
+
+export function otherView(email, goOn, stay) {
+    return frame(
+        "You are signed in",
+        "This link may be about another account.",
+        h("p", null, "You are signed in as ", h("strong", { class: "break" }, email), "."),
+        h("div", { class: "form-actions" }, button("Stay signed in", stay), button("Sign out and use the link", goOn, { kind: "primary" })),
+    );
 }
 
 // The screen for an address while nobody is signed in.

@@ -154,8 +154,7 @@ function filterInputs(now) {
         select("model", [["", "Any model"], ...chosen(now.model, now.model)], now.model, { "aria-label": "Model" }),
         select("key_id", [["", "Any key"], ...chosen(now.key_id, `Key ${now.key_id}`)], now.key_id, { "aria-label": "Key" }),
         select("status", STATUSES, now.status, { "aria-label": "Status" }),
-        day("from", "From"),
-        day("to", "to"),
+        h("div", { class: "dates" }, day("from", "From"), day("to", "to")),
     ];
 }
 
