@@ -12,6 +12,7 @@
 #include "store/signup.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 
 enum {
@@ -73,6 +74,7 @@ static int run(struct cron *cron, struct err *err)
     if (idle)
         return CRON_OK;
     struct arena *work = arena_new();
+    (void)signal(SIGPIPE, SIG_IGN); /* a server that breaks off is an error like others */
     do
         rc = mailer_run(&report, cron->conf, cron->store, work, cron->deadline_ms, err);
     while (look_again(cron, rc != 0));

@@ -7,12 +7,12 @@
 #include "base/timing.h"
 
 #include <ctype.h>
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    BODY_MAX = 64 * 1024, /* none of these bodies is large */
+    QUOTED_MAX = 1024 * 1024,
     TIME_TEXT_MAX = 40,
 };
 
@@ -72,7 +72,7 @@ static size_t count_characters(const char *text)
     struct buf quoted;
     size_t count = 0;
 
-    buf_init(&quoted, 8 * BODY_MAX);
+    buf_init(&quoted, QUOTED_MAX);
     jsonx_write_string(&quoted, text, strlen(text));
     bool bad = buf_failed(&quoted) || jsontext_check(&fault, quoted.data, quoted.len) != 0;
     buf_fini(&quoted);
@@ -162,50 +162,6 @@ int ask_query_time(const char **out, struct endpoint *ep, struct exchange *x, co
 
 /* --- Body ---------------------------------------------------------------------------------------
  */
-
-static int check_members(struct json_object *body, const char *const *names, size_t name_count,
-                         struct err *err)
-{
-    json_object_object_foreach(body, key, value)
-    {
-        bool known = false;
-        (void)value;
-        for (size_t i = 0; i < name_count; i++)
-            known = known || strcmp(key, names[i]) == 0;
-        if (!known)
-            return err_set(err, ERR_BAD_REQUEST, key, "'%.64s' is not a field of this request.",
-                           key);
-    }
-    return 0;
-}
-
-int ask_body(struct json_object **out, struct endpoint *ep, struct exchange *x,
-             const char *const *names, size_t name_count, struct err *err)
-{
-    struct json_object *body = NULL;
-
-    *out = NULL;
-    if (endpoint_read_json(ep, x, err) != 0)
-        return -1;
-    if (ep->body.len > BODY_MAX)
-        return err_set(err, ERR_TOO_LARGE, NULL, "The body must not be larger than %d bytes.",
-                       BODY_MAX);
-    if (ep->body.len == 0) {
-        *out = json_object_new_object();
-        return 0;
-    }
-    if (jsonx_parse(&body, ep->body.data, ep->body.len, err) != 0)
-        return -1;
-    if (!json_object_is_type(body, json_type_object))
-        err_set(err, ERR_BAD_REQUEST, NULL, "The body must be a JSON object.");
-    else if (check_members(body, names, name_count, err) == 0)
-        *out = body;
-    if (*out != body || body == NULL) {
-        json_object_put(body);
-        return -1;
-    }
-    return 0;
-}
 
 static int must_not_be_null(struct json_object *body, const char *key, struct err *err)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a client asks for: the query of a GET, the JSON body of a change, ids in a path. Everything
+ * What a client asks for: the query of a GET, members of a body, ids in a path. Everything
  * is bounded and checked; a failure is a 400 that names the field. Results are in the arena of the
  * endpoint.
  */
@@ -26,11 +26,6 @@ int ask_query_i64(int64_t *out, struct endpoint *ep, struct exchange *x, const c
 /* A day or a time ("2026-11-23", "2026-11-23T10:00:00Z", UTC) as SQL has it. */
 int ask_query_time(const char **out, struct endpoint *ep, struct exchange *x, const char *name,
                    struct err *err) AIG_MUST_USE;
-
-/* The body: a JSON object (an absent body is an empty one) with no other members than `names`. The
- * caller owns it. */
-int ask_body(struct json_object **out, struct endpoint *ep, struct exchange *x,
-             const char *const *names, size_t name_count, struct err *err) AIG_MUST_USE;
 
 /* Members of a body. Absent: 0 and *out unchanged; null: *out becomes NULL. */
 /* 1 to max characters without control characters, blanks at the ends taken off; null is refused. */

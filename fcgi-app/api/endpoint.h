@@ -55,6 +55,54 @@ int ep_auth_sessions(void *context, struct exchange *x, const struct router_matc
                      struct err *err);
 int ep_auth_revoke(void *context, struct exchange *x, const struct router_match *match,
                    struct err *err);
+/* Lists and sums of calls, tiers (ep_usage_read.c). */
+int ep_usage_list(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_usage_summary(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_tiers(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+/* Keys (ep_keys.c). */
+int ep_keys(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_key_create(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_key_change(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_key_delete(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_key_rotate(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+/* Teams (ep_teams.c). */
+int ep_teams(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_team(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_team_create(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+int ep_team_change(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+int ep_team_invite(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+int ep_team_uninvite(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_team_join(void *context, struct exchange *x, const struct router_match *match,
+                 struct err *err);
+/* Their members. */
+int ep_member_change(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_member_remove(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_team_transfer(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+/* Credit, statements, Stripe (ep_credit.c). */
+int ep_credit(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_credit_checkout(void *context, struct exchange *x, const struct router_match *match,
+                       struct err *err);
+int ep_credit_refund(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_statements(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_statement(void *context, struct exchange *x, const struct router_match *match,
+                 struct err *err);
+int ep_stripe_webhook(void *context, struct exchange *x, const struct router_match *match,
+                      struct err *err);
 /* What OpenAI has retired. */
 int ep_retired(void *context, struct exchange *x, const struct router_match *match,
                struct err *err);

@@ -94,13 +94,13 @@ static void csv_line(struct buf *out, const struct table *t, size_t row)
     }
 }
 
-static int answer_csv(struct exchange *x, const struct table *t, const char *month,
-                      struct err *err)
+static int answer_csv(struct exchange *x, const struct table *t, const char *month, struct err *err)
 {
     struct buf out;
 
     buf_init(&out, CSV_MAX);
-    buf_append_str(&out, "at,kind,description,model,calls,input_tokens,output_tokens,amount_usd\r\n");
+    buf_append_str(&out,
+                   "at,kind,description,model,calls,input_tokens,output_tokens,amount_usd\r\n");
     for (size_t i = 0; i < t->row_count; i++)
         csv_line(&out, t, i);
     if (buf_failed(&out)) {
@@ -150,7 +150,8 @@ int ep_statement(void *context, struct exchange *x, const struct router_match *m
     bool csv = strcmp(format, "csv") == 0;
     if (!csv && strcmp(format, "json") != 0)
         return err_set(err, ERR_BAD_REQUEST, "format", "'format' must be json or csv.");
-    if (credit_statement(&t, &ep->app->store, ep->arena, ep->account_id, match->params[0], err) != 0)
+    if (credit_statement(&t, &ep->app->store, ep->arena, ep->account_id, match->params[0], err) !=
+        0)
         return -1;
     assert(t.row_count >= 2);
     if (csv)
@@ -179,7 +180,7 @@ int ep_credit_checkout(void *context, struct exchange *x, const struct router_ma
     const char *url = NULL;
 
     (void)match;
-    if (ask_body(&body, ep, x, names, ARRAY_LEN(names), err) != 0)
+    if (endpoint_read_object(&body, ep, x, names, ARRAY_LEN(names), false, err) != 0)
         return -1;
     int rc = ask_usd(&amount, ep, body, "amount_usd", err);
     json_object_put(body);
@@ -207,7 +208,8 @@ int ep_credit_refund(void *context, struct exchange *x, const struct router_matc
     const char *state = NULL;
     int64_t id = 0;
 
-    if (ask_path_id(&id, match->params[0], err) != 0 || ask_body(&body, ep, x, NULL, 0, err) != 0)
+    if (ask_path_id(&id, match->params[0], err) != 0 ||
+        endpoint_read_object(&body, ep, x, NULL, 0, true, err) != 0)
         return -1;
     json_object_put(body);
     if (stripe_refund(&refund, &state, &call, ep->account_id, id, err) != 0)

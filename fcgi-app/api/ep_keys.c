@@ -41,8 +41,7 @@ static int answer_key(struct endpoint *ep, struct exchange *x, int status, int64
     if (keys_list(&keys, &ep->app->store, ep->arena, ep->account_id, 0, id, 1, err) != 0)
         return -1;
     if (keys.row_count == 0)
-        return err_set(err, ERR_NOT_FOUND, "id",
-                       "There is no such key. GET /v1/keys lists yours.");
+        return err_set(err, ERR_NOT_FOUND, "id", "There is no such key. GET /v1/keys lists yours.");
     struct json_object *body = table_row_json(&keys, 0);
     if (secret != NULL) {
         jsonx_set_str(body, "key", secret);
@@ -119,13 +118,13 @@ static int create(struct endpoint *ep, struct exchange *x, struct json_object *b
 int ep_key_create(void *context, struct exchange *x, const struct router_match *match,
                   struct err *err)
 {
-    static const char *const names[] = {"name",       "team_id", "cap_usd", "period",
-                                        "expires_at", "models"};
+    static const char *const names[] = {"name",   "team_id",    "cap_usd",
+                                        "period", "expires_at", "models"};
     struct endpoint *ep = context;
     struct json_object *body = NULL;
 
     (void)match;
-    if (ask_body(&body, ep, x, names, ARRAY_LEN(names), err) != 0)
+    if (endpoint_read_object(&body, ep, x, names, ARRAY_LEN(names), false, err) != 0)
         return -1;
     int rc = create(ep, x, body, err);
     json_object_put(body);
@@ -143,12 +142,11 @@ int ep_key_change(void *context, struct exchange *x, const struct router_match *
     int64_t id = 0;
 
     if (ask_path_id(&id, match->params[0], err) != 0 ||
-        ask_body(&body, ep, x, names, ARRAY_LEN(names), err) != 0)
+        endpoint_read_object(&body, ep, x, names, ARRAY_LEN(names), false, err) != 0)
         return -1;
     int rc = read_values(&v, ep, body, err);
     json_object_put(body);
-    if (rc != 0 ||
-        keys_change(&ep->app->store, ep->arena, ep->account_id, id, &v, err) != 0)
+    if (rc != 0 || keys_change(&ep->app->store, ep->arena, ep->account_id, id, &v, err) != 0)
         return -1;
     return answer_key(ep, x, 200, id, NULL, err);
 }
@@ -162,7 +160,7 @@ int ep_key_rotate(void *context, struct exchange *x, const struct router_match *
     int64_t id = 0;
 
     if (ask_path_id(&id, match->params[0], err) != 0 ||
-        ask_body(&body, ep, x, NULL, 0, err) != 0)
+        endpoint_read_object(&body, ep, x, NULL, 0, true, err) != 0)
         return -1;
     json_object_put(body);
     ident_key(key);
@@ -180,5 +178,6 @@ int ep_key_delete(void *context, struct exchange *x, const struct router_match *
     if (ask_path_id(&id, match->params[0], err) != 0 ||
         keys_delete(&ep->app->store, ep->arena, ep->account_id, id, err) != 0)
         return -1;
-    return endpoint_no_content(x);
+    (void)reply_empty(x, 204);
+    return 0;
 }

@@ -4,13 +4,15 @@
 #include "api/ask.h"
 #include "api/endpoint.h"
 #include "api/table_json.h"
+#include "base/mailaddr.h"
 #include "core/cookie.h"
+#include "core/letter.h"
 #include "http/reply.h"
 #include "store/teams.h"
 
 #include <string.h>
 
-enum { NAME_MAX_CHARACTERS = 120, EMAIL_MAX = 254 };
+enum { NAME_MAX_CHARACTERS = 120 };
 
 static const char *const roles[] = {"admin", "member"};
 
@@ -78,7 +80,7 @@ int ep_team_create(void *context, struct exchange *x, const struct router_match 
     int64_t id = 0;
 
     (void)match;
-    if (ask_body(&body, ep, x, names, ARRAY_LEN(names), err) != 0)
+    if (endpoint_read_object(&body, ep, x, names, ARRAY_LEN(names), false, err) != 0)
         return -1;
     int rc = ask_name(&name, ep, body, "name", NAME_MAX_CHARACTERS, err);
     json_object_put(body);
@@ -104,7 +106,7 @@ int ep_team_change(void *context, struct exchange *x, const struct router_match 
     int64_t id = 0;
 
     if (ask_path_id(&id, match->params[0], err) != 0 ||
-        ask_body(&body, ep, x, names, ARRAY_LEN(names), err) != 0)
+        endpoint_read_object(&body, ep, x, names, ARRAY_LEN(names), false, err) != 0)
         return -1;
     int rc = ask_name(&name, ep, body, "name", NAME_MAX_CHARACTERS, err);
     if (rc == 0)
@@ -120,40 +122,39 @@ int ep_team_change(void *context, struct exchange *x, const struct router_match 
 /* --- Invitations --------------------------------------------------------------------------------
  */
 
-static bool is_email(const char *text)
-{
-    const char *at = strchr(text, '@');
-
-    return at != NULL && at != text && at[1] != '\0' && strchr(at + 1, '@') == NULL &&
-           strpbrk(text, " \t\r\n<>,;\"") == NULL && strlen(text) <= EMAIL_MAX;
-}
-
-/* The mail with the link; only the link has the token. */
-static void write_mail(struct teams_invite *invite, struct endpoint *ep, const char *team,
-                       const char *token)
-{
-    const char *base = ep->app->conf->public_url != NULL ? ep->app->conf->public_url : "";
-
-    invite->subject = arena_printf(ep->arena, "Invitation to the team %.120s", team);
-    invite->body = arena_printf(
-        ep->arena,
-        "Hello,\n\n"
-        "%s invites you to the team \"%s\".\n\n"
-        "To join, open this link and sign in (or sign up) with this address, %s:\n\n"
-        "    %s/dashboard/#invite=%s\n\n"
-        "The link can be used once, within %d days. If you do not know what this is about, "
-        "ignore this mail; nothing happens then.\n",
-        ep->session.email, team, invite->email, base, token, TEAMS_INVITE_DAYS);
-}
-
 static int read_invitation(struct teams_invite *invite, struct endpoint *ep,
                            struct json_object *body, struct err *err)
 {
-    if (ask_name(&invite->email, ep, body, "email", EMAIL_MAX, err) != 0 ||
+    const char *email = NULL;
+    char *normal = arena_alloc(ep->arena, MAILADDR_SIZE);
+
+    if (ask_name(&email, ep, body, "email", MAILADDR_MAX, err) != 0 ||
         ask_word(&invite->role, body, "role", roles, ARRAY_LEN(roles), err) != 0)
         return -1;
-    if (invite->email == NULL || !is_email(invite->email))
+    if (email == NULL || !mailaddr_valid(span_of(email)))
         return err_set(err, ERR_BAD_REQUEST, "email", "'email' must be an e-mail address.");
+    mailaddr_normal(normal, span_of(email));
+    invite->email = normal;
+    return 0;
+}
+
+/* The mail with the link; only the link has the token. */
+static int write_mail(struct teams_invite *invite, struct endpoint *ep, const char *team,
+                      struct err *err)
+{
+    const char *base = ep->app->conf->public_url;
+    char token[COOKIE_TOKEN_SIZE];
+
+    if (base == NULL) {
+        err_set(err, ERR_INTERNAL, NULL, "The server is not set up to send mails.");
+        return err_detail(err, "public_url is not set");
+    }
+    cookie_new_token(token);
+    secret_sha256(invite->token_hash, token, strlen(token));
+    struct signup_mail mail =
+        letter_invite(ep->arena, base, token, ep->session.email, team, invite->email);
+    invite->subject = mail.subject;
+    invite->body = mail.body;
     return 0;
 }
 
@@ -165,24 +166,22 @@ int ep_team_invite(void *context, struct exchange *x, const struct router_match 
     struct teams_invite invite = {.role = "member"};
     struct json_object *body = NULL;
     struct table team;
-    char token[COOKIE_TOKEN_SIZE];
     int64_t id = 0;
 
     if (ask_path_id(&id, match->params[0], err) != 0 ||
-        ask_body(&body, ep, x, names, ARRAY_LEN(names), err) != 0)
+        endpoint_read_object(&body, ep, x, names, ARRAY_LEN(names), false, err) != 0)
         return -1;
     int rc = read_invitation(&invite, ep, body, err);
     json_object_put(body);
-    if (rc != 0 || teams_list(&team, &ep->app->store, ep->arena, ep->account_id, 0, id, 1, err) != 0)
+    if (rc != 0 ||
+        teams_list(&team, &ep->app->store, ep->arena, ep->account_id, 0, id, 1, err) != 0)
         return -1;
     if (team.row_count == 0)
         return err_set(err, ERR_NOT_FOUND, "team_id",
                        "You are in no such team. GET /v1/teams lists yours.");
-    cookie_new_token(token);
-    secret_sha256(invite.token_hash, token, strlen(token));
-    write_mail(&invite, ep, table_cell(&team, 0, "name"), token);
     int64_t invitation_id = 0;
-    if (teams_invite(&invitation_id, &ep->app->store, ep->arena, ep->account_id, id, &invite,
+    if (write_mail(&invite, ep, table_cell(&team, 0, "name"), err) != 0 ||
+        teams_invite(&invitation_id, &ep->app->store, ep->arena, ep->account_id, id, &invite,
                      err) != 0)
         return -1;
     return answer_team(ep, x, 201, id, err);
@@ -199,7 +198,8 @@ int ep_team_uninvite(void *context, struct exchange *x, const struct router_matc
         ask_path_id(&invitation_id, match->params[1], err) != 0 ||
         teams_uninvite(&ep->app->store, ep->arena, ep->account_id, id, invitation_id, err) != 0)
         return -1;
-    return endpoint_no_content(x);
+    (void)reply_empty(x, 204);
+    return 0;
 }
 
 int ep_team_join(void *context, struct exchange *x, const struct router_match *match,
@@ -213,7 +213,7 @@ int ep_team_join(void *context, struct exchange *x, const struct router_match *m
     int64_t id = 0;
 
     (void)match;
-    if (ask_body(&body, ep, x, names, ARRAY_LEN(names), err) != 0)
+    if (endpoint_read_object(&body, ep, x, names, ARRAY_LEN(names), false, err) != 0)
         return -1;
     int rc = ask_name(&token, ep, body, "token", COOKIE_TOKEN_LEN, err);
     json_object_put(body);
@@ -245,7 +245,7 @@ int ep_member_change(void *context, struct exchange *x, const struct router_matc
 
     if (ask_path_id(&id, match->params[0], err) != 0 ||
         ask_path_id(&member_id, match->params[1], err) != 0 ||
-        ask_body(&body, ep, x, names, ARRAY_LEN(names), err) != 0)
+        endpoint_read_object(&body, ep, x, names, ARRAY_LEN(names), false, err) != 0)
         return -1;
     int rc = ask_word(&role, body, "role", roles, ARRAY_LEN(roles), err);
     if (rc == 0)
@@ -269,7 +269,8 @@ int ep_member_remove(void *context, struct exchange *x, const struct router_matc
         ask_path_id(&member_id, match->params[1], err) != 0 ||
         teams_remove_member(&ep->app->store, ep->arena, ep->account_id, id, member_id, err) != 0)
         return -1;
-    return endpoint_no_content(x);
+    (void)reply_empty(x, 204);
+    return 0;
 }
 
 int ep_team_transfer(void *context, struct exchange *x, const struct router_match *match,
@@ -282,7 +283,7 @@ int ep_team_transfer(void *context, struct exchange *x, const struct router_matc
     int64_t member_id = 0;
 
     if (ask_path_id(&id, match->params[0], err) != 0 ||
-        ask_body(&body, ep, x, names, ARRAY_LEN(names), err) != 0)
+        endpoint_read_object(&body, ep, x, names, ARRAY_LEN(names), false, err) != 0)
         return -1;
     int rc = jsonx_want_i64(&member_id, body, "member_id", "member_id", 1, UINT32_MAX, err);
     json_object_put(body);

@@ -12,7 +12,8 @@
 
 #include <string.h>
 
-/* The version whose shapes are read here, so that a newer default of the account changes nothing. */
+/* The version whose shapes are read here, so that a newer default of the account changes nothing.
+ */
 #define STRIPE_VERSION "2024-06-20"
 
 enum {
@@ -21,10 +22,25 @@ enum {
     CALL_TIMEOUT_MS = 20 * 1000,
     STRIPE_ID_MAX = 128, /* columns of the database */
     TYPE_MAX = 64,
+    RETRY_MAX = 100,
 };
 
 /* --- Asking Stripe ------------------------------------------------------------------------------
  */
+
+static int on_head(const struct transfer_head *head, void *arg)
+{
+    (void)head;
+    (void)arg;
+    return 0;
+}
+
+static int on_tick(bool watched, void *arg)
+{
+    (void)watched;
+    (void)arg;
+    return 0;
+}
 
 static int on_data(const char *data, size_t len, void *arg)
 {
@@ -36,7 +52,8 @@ static int on_data(const char *data, size_t len, void *arg)
 
 static void form_encode(struct buf *form, const char *text)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
     for (; *text != '\0'; text++) {
         if (strchr(plain, *text) != NULL)
@@ -61,7 +78,8 @@ static void form_add(struct buf *form, const char *name, const char *value)
 static void ask(int *status, struct json_object **answer, const struct stripe_call *call,
                 const char *path, const struct buf *form, const char *idempotency_key)
 {
-    static const struct transfer_callbacks callbacks = {.data = on_data};
+    static const struct transfer_callbacks callbacks = {
+        .head = on_head, .data = on_data, .tick = on_tick};
     const struct conf *conf = call->conf;
     const char *const headers[] = {
         arena_printf(call->arena, "Authorization: Bearer %s", conf->stripe_key),
@@ -202,7 +220,8 @@ static const char *our_id(const char *id, const char *prefix)
 
 static const char *checkout_id_of(struct json_object *object)
 {
-    const char *id = our_id(jsonx_str(jsonx_object(object, "metadata"), "checkout_id", NULL), "chk");
+    const char *id =
+        our_id(jsonx_str(jsonx_object(object, "metadata"), "checkout_id", NULL), "chk");
 
     return id != NULL ? id : our_id(jsonx_str(object, "client_reference_id", NULL), "chk");
 }
@@ -226,7 +245,8 @@ static int on_paid(const char **outcome, const struct stripe_call *call,
     }
     int rc = payments_paid(outcome, call->store, call->arena, event, err);
     if (rc == 0 && strcmp(*outcome, "mismatch") == 0)
-        log_write(LOG_LEVEL_ERROR, NULL, "checkout %s was paid with %lld %s, which is not its price; see v_checkout",
+        log_write(LOG_LEVEL_ERROR, NULL,
+                  "checkout %s was paid with %lld %s, which is not its price; see v_checkout",
                   event->checkout_id, (long long)event->cents, event->currency);
     return rc;
 }
@@ -335,8 +355,9 @@ int stripe_event(const char **outcome, const struct stripe_call *call, struct sp
 /* --- Refunds ------------------------------------------------------------------------------------
  */
 
-/* What an answer means: 1 paid back (or on its way), 0 not known yet, -1 refused for good. Errors of
- * our account at Stripe (401, 403), of the network and of Stripe itself are none of the refund's. */
+/* What an answer means: 1 paid back (or on its way), 0 not known yet, -1 refused for good. Errors
+ * of our account at Stripe (401, 403), of the network and of Stripe itself are none of the
+ * refund's. */
 static int verdict(int status, struct json_object *answer)
 {
     const char *state = jsonx_str(answer, "status", "");
@@ -346,8 +367,9 @@ static int verdict(int status, struct json_object *answer)
     return status == 400 || status == 402 || status == 404 ? -1 : 0;
 }
 
-int stripe_refund_again(const char **state, const struct stripe_call *call,
-                        const struct payments_refund *refund, struct err *err)
+/* *state: done, failed, pending. */
+static int pay_back(const char **state, const struct stripe_call *call,
+                    const struct payments_refund *refund, struct err *err)
 {
     struct json_object *answer = NULL;
     struct buf form;
@@ -383,8 +405,7 @@ int stripe_refund(struct payments_refund *out, const char **state, const struct 
     if (payments_refund_begin(out, call->store, call->arena, account_id, purchase_id, id, err) != 0)
         return -1;
     /* From here on the credit is out of the balance. What cannot be done now is done later. */
-    if (call->conf->stripe_key == NULL ||
-        stripe_refund_again(state, call, out, err) != 0) {
+    if (call->conf->stripe_key == NULL || pay_back(state, call, out, err) != 0) {
         log_write(LOG_LEVEL_WARN, NULL, "refund %s is pending", out->id);
         *state = "pending";
         return 0;
@@ -394,4 +415,38 @@ int stripe_refund(struct payments_refund *out, const char **state, const struct 
                        "Stripe did not accept the refund, so the credit is yours again. Ask the "
                        "operator of this service.");
     return 0;
+}
+
+static int retry(struct stripe_retry *out, const struct stripe_call *call,
+                 const struct payments_refund *refunds, size_t count, int64_t deadline_ms,
+                 struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *state = "pending";
+        if (!timing_passed(deadline_ms) && pay_back(&state, call, &refunds[i], err) != 0)
+            return -1;
+        out->done += strcmp(state, "done") == 0;
+        out->failed += strcmp(state, "failed") == 0;
+        out->open += strcmp(state, "pending") == 0;
+    }
+    return 0;
+}
+
+int stripe_refund_retry(struct stripe_retry *out, const struct stripe_call *call,
+                        int64_t deadline_ms, bool dry_run, struct err *err)
+{
+    struct payments_refund *refunds = NULL;
+    size_t count = 0;
+
+    *out = (struct stripe_retry){0};
+    if (payments_refunds_pending(&refunds, &count, call->store, call->arena, RETRY_MAX, err) != 0)
+        return -1;
+    out->open = dry_run ? count : 0;
+    if (dry_run || count == 0)
+        return 0;
+    if (transfer_global_init(err) != 0)
+        return -1;
+    int rc = retry(out, call, refunds, count, deadline_ms, err);
+    transfer_global_fini();
+    return rc;
 }

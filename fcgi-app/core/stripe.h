@@ -34,13 +34,19 @@ int stripe_event(const char **outcome, const struct stripe_call *call, struct sp
                  const char *signature, struct err *err) AIG_MUST_USE;
 
 /* Gives the unspent part of a purchase back. *state: done, or pending when Stripe could not be
- * asked, which stripe_refund_again does later. -1: also when Stripe refuses; the credit is back
+ * asked, which stripe_refund_retry does later. -1: also when Stripe refuses; the credit is back
  * then. */
 int stripe_refund(struct payments_refund *out, const char **state, const struct stripe_call *call,
                   int64_t account_id, int64_t purchase_id, struct err *err) AIG_MUST_USE;
 
-/* Asks Stripe for a pending refund once more. *state: done, failed, pending. */
-int stripe_refund_again(const char **state, const struct stripe_call *call,
-                        const struct payments_refund *refund, struct err *err) AIG_MUST_USE;
+/* For cron: asks Stripe once more for refunds that have been pending for a minute or more, until
+ * deadline_ms (monotonic; 0: none). Inits and ends what calls to Stripe need. */
+struct stripe_retry {
+    size_t done;
+    size_t failed; /* refused: the credit is back */
+    size_t open;
+};
+int stripe_refund_retry(struct stripe_retry *out, const struct stripe_call *call,
+                        int64_t deadline_ms, bool dry_run, struct err *err) AIG_MUST_USE;
 
 #endif

@@ -18,7 +18,7 @@ static int bad(struct err *err, const char *what)
 /* The digits of the one t= of the header. */
 static int find_time(struct span *out, const char *header, struct err *err)
 {
-    out->ptr = NULL;
+    *out = (struct span){0};
     for (const char *item = header; *item != '\0';) {
         size_t len = strcspn(item, ",");
         if (strncmp(item, "t=", 2) == 0) {
@@ -51,7 +51,7 @@ int stripe_sign_check(const char *header, struct span body, const char *secret, 
                       struct err *err)
 {
     char want[HEX_LEN + 1];
-    struct span time;
+    struct span time = {0};
     bool match = false;
 
     if (header == NULL || header[0] == '\0')

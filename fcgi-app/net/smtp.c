@@ -18,7 +18,7 @@ enum {
 
 struct sending {
     struct span rest;
-    char reply[REPLY_SIZE]; /* the server's last line */
+    char reply[REPLY_SIZE]; /* the server's last refusal */
     char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -48,13 +48,15 @@ static size_t on_read(char *to, size_t size, size_t count, void *arg)
     return len;
 }
 
-/* Lines of the server. */
+/* Lines of the server; the last refusal is kept (RFC 5321 4.2.1: 4yz and 5yz). */
 static size_t on_reply(char *data, size_t size, size_t count, void *arg)
 {
     struct sending *s = arg;
     size_t len = size * count;
     size_t kept = len < sizeof s->reply - 1 ? len : sizeof s->reply - 1;
 
+    if (len == 0 || (data[0] != '4' && data[0] != '5'))
+        return len;
     memcpy(s->reply, data, kept);
     while (kept > 0 && (s->reply[kept - 1] == '\r' || s->reply[kept - 1] == '\n'))
         kept--;

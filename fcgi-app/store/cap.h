@@ -6,6 +6,8 @@
 #ifndef AIG_CAP_H
 #define AIG_CAP_H
 
+#include "base/base.h"
+
 #include "store/table.h"
 
 /* clang-format off */

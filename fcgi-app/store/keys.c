@@ -98,10 +98,14 @@ int keys_change(struct store *s, struct arena *arena, int64_t actor_id, int64_t 
                 const struct keys_values *values, struct err *err)
 {
     const struct db_param params[] = {
-        db_i64(actor_id),         db_i64(id),
-        db_i64(values->set),      db_text(values->name),
-        db_text(values->cap_usd), db_text(values->period),
-        db_text(values->expires_at), db_text(values->models),
+        db_i64(actor_id),
+        db_i64(id),
+        db_i64(values->set),
+        db_text(values->name),
+        db_text(values->cap_usd),
+        db_text(values->period),
+        db_text(values->expires_at),
+        db_text(values->models),
         db_i64(values->enabled),
     };
     struct db_rows rows;

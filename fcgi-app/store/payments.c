@@ -84,7 +84,7 @@ int payments_refunded(const char **outcome, struct store *s, struct arena *arena
                       const struct payments_event *event, struct err *err)
 {
     const struct db_param params[] = {
-        db_text(event->id),         db_text(event->type),  db_text(event->checkout_id),
+        db_text(event->id),         db_text(event->type), db_text(event->checkout_id),
         db_text(event->payment_id), db_i64(event->cents),
     };
 

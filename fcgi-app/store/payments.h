@@ -27,7 +27,7 @@ int payments_opened(struct store *s, struct arena *arena, const char *id, const 
 
 /* What an event of Stripe says. */
 struct payments_event {
-    const char *id;   /* evt_... */
+    const char *id; /* evt_... */
     const char *type;
     const char *checkout_id; /* ours; NULL: none */
     const char *session_id;

@@ -80,8 +80,7 @@ int teams_list(struct table *out, struct store *s, struct arena *arena, int64_t 
 int teams_members(struct table *out, struct store *s, struct arena *arena, int64_t actor_id,
                   int64_t team_id, struct err *err)
 {
-    const struct db_param params[] = {db_i64(actor_id), db_i64(team_id),
-                                      db_i64(TEAMS_MEMBERS_MAX)};
+    const struct db_param params[] = {db_i64(actor_id), db_i64(team_id), db_i64(TEAMS_MEMBERS_MAX)};
 
     return table_read(out, s, arena, SQL_MEMBERS, MEMBER_COLUMNS, ARRAY_LEN(MEMBER_COLUMNS), params,
                       ARRAY_LEN(params), TEAMS_MEMBERS_MAX, err);
@@ -90,8 +89,7 @@ int teams_members(struct table *out, struct store *s, struct arena *arena, int64
 int teams_invitations(struct table *out, struct store *s, struct arena *arena, int64_t actor_id,
                       int64_t team_id, struct err *err)
 {
-    const struct db_param params[] = {db_i64(actor_id), db_i64(team_id),
-                                      db_i64(TEAMS_MEMBERS_MAX)};
+    const struct db_param params[] = {db_i64(actor_id), db_i64(team_id), db_i64(TEAMS_MEMBERS_MAX)};
 
     return table_read(out, s, arena, SQL_INVITATIONS, INVITATION_COLUMNS,
                       ARRAY_LEN(INVITATION_COLUMNS), params, ARRAY_LEN(params), TEAMS_MEMBERS_MAX,

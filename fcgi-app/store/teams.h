@@ -11,7 +11,7 @@
 #include "base/secret.h"
 #include "store/table.h"
 
-enum { TEAMS_NAME = 1, TEAMS_CAP = 2, TEAMS_PERIOD = 4 };     /* of teams_change */
+enum { TEAMS_NAME = 1, TEAMS_CAP = 2, TEAMS_PERIOD = 4 };    /* of teams_change */
 enum { MEMBER_ROLE = 1, MEMBER_CAP = 2, MEMBER_PERIOD = 4 }; /* of teams_change_member */
 enum { TEAMS_MEMBERS_MAX = 1000, TEAMS_INVITE_DAYS = 7 };
 

@@ -13,10 +13,8 @@ static const struct table_column TIER_COLUMNS[] = {
 
 static const char SQL_LAST[] = "SELECT COALESCE(MAX(id), 0) FROM account";
 static const char SQL_RECOMPUTE[] = "CALL recompute_tiers(?, ?, ?)";
-static const struct table_column CHANGE_COLUMNS[] = {{"account_id", TABLE_INT},
-                                                     {"from", TABLE_TEXT},
-                                                     {"to", TABLE_TEXT},
-                                                     {"spend_usd", TABLE_USD}};
+static const struct table_column CHANGE_COLUMNS[] = {
+    {"account_id", TABLE_INT}, {"from", TABLE_TEXT}, {"to", TABLE_TEXT}, {"spend_usd", TABLE_USD}};
 
 enum { TIERS_MAX = 100, RECOMPUTE_LIMIT_MS = 30 * 60 * 1000 };
 

@@ -65,7 +65,9 @@ static const char SQL_FIND[] =
                                                                                                                      "                + l.cache_write_1h_tokens > q.above_tokens, q.above_reasoning_usd,"
                                                                                                                      "                q.reasoning_usd) AS own_usd"
                                                                                                                      "        FROM usage_log l JOIN price q ON q.id = l.price_id"
-                                                                                                                     "        WHERE l.request_id = ? AND l.account_id = ? AND (l.key_id = ? OR ? = 0)) t"
+                                                                                                                     "        WHERE l.request_id = ?"
+                                                                                                                     "            AND IF(? <> 0, l.key_id = ?, l.account_id = ? OR EXISTS (SELECT 1 FROM api_key k"
+                                                                                                                     "                WHERE k.id = l.key_id AND k.account_id = ?))) t"
                                                                                                                      "        JOIN price p ON p.id = t.price_id) u"
                                                                                                                      "    JOIN model m ON m.id = u.model_id";
 
@@ -96,8 +98,8 @@ static void read_lines(struct usage_entry *out, struct db_cursor *c, struct aren
 int usage_find(struct usage_entry *out, struct store *s, struct arena *arena, int64_t account_id,
                int64_t key_id, const char *request_id, struct err *err)
 {
-    const struct db_param params[] = {db_text(request_id), db_i64(account_id), db_i64(key_id),
-                                      db_i64(key_id)};
+    const struct db_param params[] = {db_text(request_id), db_i64(key_id), db_i64(key_id),
+                                      db_i64(account_id), db_i64(account_id)};
     struct db_rows rows;
     struct db_cursor c = {.rows = &rows};
 

@@ -47,8 +47,8 @@ struct usage_entry {
     int64_t duration_ms;   /* 0: not known */
 };
 
-/* All amounts are trimmed decimal text. Only rows that account_id paid for and, unless key_id is 0,
- * that this key made. 404 otherwise. */
+/* All amounts are trimmed decimal text. Only calls that the key made; with key_id 0, those that
+ * account_id paid for or one of its keys made. 404 otherwise. */
 int usage_find(struct usage_entry *out, struct store *s, struct arena *arena, int64_t account_id,
                int64_t key_id, const char *request_id, struct err *err) AIG_MUST_USE;
 

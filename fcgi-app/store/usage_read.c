@@ -76,9 +76,12 @@ static bool split_place(const char **to, const char **before, struct arena *aren
 
     if (strlen(place) != USAGE_PLACE_LEN || place[time_len] != '_')
         return false;
-    *to = arena_strndup(arena, place, time_len);
+    char *time = arena_strndup(arena, place, time_len);
+    if (time[10] == 'T')
+        time[10] = ' ';
+    *to = time;
     *before = place + time_len + 1;
-    return timing_parse_sql(&ignored, *to) == 0;
+    return timing_parse_sql(&ignored, time) == 0 && ident_request_valid(*before);
 }
 
 int usage_list(struct table *out, const char **next, struct store *s, struct arena *arena,
@@ -120,9 +123,8 @@ int usage_sums(struct table *out, struct store *s, struct arena *arena, enum usa
     struct db_param key = db_i64(filter->key_id);
     struct db_param from = db_text(filter->from);
     struct db_param to = db_text(filter->to);
-    const struct db_param params[] = {account, from, to,  key, key,
-                                      account, from, to,  key, key,
-                                      db_i64(USAGE_SUMS_MAX)};
+    const struct db_param params[] = {
+        account, from, to, key, key, account, from, to, key, key, db_i64(USAGE_SUMS_MAX)};
 
     return table_read(out, s, arena, SQL_SUMS[group], SUM_COLUMNS, ARRAY_LEN(SUM_COLUMNS), params,
                       ARRAY_LEN(params), USAGE_SUMS_MAX, err);

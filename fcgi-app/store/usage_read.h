@@ -11,21 +11,21 @@
 #include "base/ident.h"
 #include "store/table.h"
 
-enum { USAGE_PLACE_LEN = 26 + 1 + IDENT_REQUEST_LEN }; /* "2026-11-23 10:00:00.123456_req_..." */
+enum { USAGE_PLACE_LEN = 26 + 1 + IDENT_REQUEST_LEN }; /* "2026-11-23T10:00:00.123456_req_..." */
 
 struct usage_filter {
-    int64_t actor_id; /* account that is signed in; 0: a key asks, key_id says which */
-    int64_t key_id;   /* 0: all */
-    const char *from; /* SQL times: from ... */
-    const char *to;   /* ... and before */
-    int64_t model_id; /* 0: all */
+    int64_t actor_id;   /* account that is signed in; 0: a key asks, key_id says which */
+    int64_t key_id;     /* 0: all */
+    const char *from;   /* SQL times: from ... */
+    const char *to;     /* ... and before */
+    int64_t model_id;   /* 0: all */
     const char *status; /* NULL: all */
     const char *text;   /* NULL: all */
     const char *after;  /* a place: what comes behind it; NULL: from the newest */
 };
 
-/* At most `limit` calls, newest first. *next: where to go on, NULL at the end; there may be more even
- * when fewer than limit are returned (a filter that matches little). A bad place is a 400. */
+/* At most `limit` calls, newest first. *next: where to go on, NULL at the end; there may be more
+ * even when fewer than limit are returned (a filter that matches little). A bad place is a 400. */
 int usage_list(struct table *out, const char **next, struct store *s, struct arena *arena,
                const struct usage_filter *filter, size_t limit, struct err *err) AIG_MUST_USE;
 

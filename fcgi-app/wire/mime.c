@@ -104,6 +104,12 @@ static void write_message_id(struct buf *out, const struct mime_mail *mail)
                (long long)mail->date_s, (int)domain.len, domain.ptr);
 }
 
+/* The "\r" of "\r\n": a line's end is written anew. */
+static bool ends_line(const char *p)
+{
+    return p[0] == '\r' && p[1] == '\n';
+}
+
 /* ASCII in lines of a bearable length may go as it is. */
 static bool body_is_plain(const char *body)
 {
@@ -111,6 +117,8 @@ static bool body_is_plain(const char *body)
 
     for (const char *p = body; *p != '\0'; p++) {
         line = *p == '\n' ? 0 : line + 1;
+        if (ends_line(p))
+            continue;
         if ((*p != '\n' && *p != '\t' && (*p < ' ' || *p > '~')) || line > BODY_LINE_MAX)
             return false;
     }
@@ -120,6 +128,8 @@ static bool body_is_plain(const char *body)
 static void write_plain(struct buf *out, const char *body)
 {
     for (const char *p = body; *p != '\0'; p++) {
+        if (ends_line(p))
+            continue;
         if (*p == '\n')
             buf_append_char(out, '\r');
         buf_append_char(out, *p);
@@ -132,7 +142,9 @@ static void write_quoted(struct buf *out, const char *body)
     size_t line = 0;
 
     for (const char *p = body; *p != '\0'; p++) {
-        bool last = p[1] == '\n' || p[1] == '\0';
+        if (ends_line(p))
+            continue;
+        bool last = p[1] == '\n' || p[1] == '\0' || ends_line(p + 1);
         bool literal = (*p > ' ' && *p <= '~' && *p != '=') || (*p == ' ' && !last);
         if (*p == '\n') {
             buf_append_str(out, "\r\n");

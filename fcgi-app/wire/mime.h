@@ -14,7 +14,7 @@ struct mime_mail {
     struct span from;      /* address, valid, as `to` */
     struct span to;
     const char *subject; /* UTF-8; control characters become blanks */
-    const char *body;    /* UTF-8, lines end with "\n" */
+    const char *body;    /* UTF-8, lines end with "\n" or "\r\n" */
     int64_t id;     /* with date_s and the sender's domain the Message-ID: the same mail has the
                        same when it is sent again */
     int64_t date_s; /* since 1970 */

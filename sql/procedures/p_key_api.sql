@@ -1,4 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
+-- Whatever is only looked at is read by SELECT ... INTO: a subquery in an IF would lock the rows that it reads.
+--
 -- What customers do with keys, for the program: p_actor_id is the account that is signed in. Each answers one row:
 -- outcome (ok or why not), detail, id. The program makes a key and passes only its hash.
 DELIMITER //
@@ -73,7 +75,7 @@ COMMENT 'API: a customer makes a key, for itself or (p_team_id) for a team'
 BEGIN
     DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT 'ok';
     DECLARE v_unknown VARCHAR(96) CHARACTER SET utf8mb4;
-    DECLARE v_member_id, v_key_id INT UNSIGNED;
+    DECLARE v_member_id, v_key_id, v_count INT UNSIGNED;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -83,6 +85,7 @@ BEGIN
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
     SELECT id INTO v_key_id FROM api_key WHERE key_hash = p_key_hash AND account_id = p_actor_id;
+    SELECT COUNT(*) INTO v_count FROM api_key WHERE account_id = p_actor_id AND deleted_at IS NULL;
     IF p_team_id IS NOT NULL THEN
         SELECT id INTO v_member_id FROM team_member
         WHERE team_id = p_team_id AND account_id = p_actor_id AND enabled;
@@ -93,7 +96,7 @@ BEGIN
         SET v_outcome = 'no_team';
     ELSEIF p_expires_at <= UTC_TIMESTAMP() THEN
         SET v_outcome = 'past';
-    ELSEIF (SELECT COUNT(*) FROM api_key WHERE account_id = p_actor_id AND deleted_at IS NULL) >= 1000 THEN
+    ELSEIF v_count >= 1000 THEN
         SET v_outcome = 'too_many_keys';
     ELSE
         INSERT INTO api_key (account_id, member_id, name, key_hash, key_prefix, key_last4)
@@ -128,6 +131,7 @@ BEGIN
     DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT 'ok';
     DECLARE v_access VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_unknown VARCHAR(96) CHARACTER SET utf8mb4;
+    DECLARE v_left BOOLEAN DEFAULT FALSE;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -137,12 +141,12 @@ BEGIN
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
     CALL key_access_inner(p_actor_id, p_key_id, v_access);
+    SELECT NOT m.enabled INTO v_left FROM api_key k JOIN team_member m ON m.id = k.member_id WHERE k.id = p_key_id;
     IF v_access IS NULL THEN
         SET v_outcome = 'no_key';
     ELSEIF p_set & 8 AND p_expires_at <= UTC_TIMESTAMP() THEN
         SET v_outcome = 'past';
-    ELSEIF p_set & 32 AND p_enabled AND EXISTS (SELECT 1 FROM api_key k JOIN team_member m ON m.id = k.member_id
-            WHERE k.id = p_key_id AND NOT m.enabled) THEN
+    ELSEIF p_set & 32 AND p_enabled AND v_left THEN
         SET v_outcome = 'left_team';
     ELSE
         CALL key_apply_inner(p_key_id, p_set, p_name, p_cap_usd, p_period, p_expires_at, p_models, p_enabled, v_unknown);

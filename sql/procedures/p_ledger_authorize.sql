@@ -84,9 +84,9 @@ decide: BEGIN
             JOIN account a ON a.id = t.account_id JOIN tier ON tier.id = a.tier_id
         WHERE k.id = o_key_id;
     END IF;
-    IF o_outcome IS NULL AND v_limited
-            AND NOT EXISTS (SELECT 1 FROM api_key_model WHERE key_id = o_key_id AND model_id = p_model_id) THEN
-        SET o_outcome = 'model_not_allowed';
+    IF o_outcome IS NULL AND v_limited THEN
+        SELECT IF(COUNT(*) = 0, 'model_not_allowed', NULL) INTO o_outcome
+        FROM api_key_model WHERE key_id = o_key_id AND model_id = p_model_id;
     END IF;
     IF o_outcome IS NOT NULL THEN
         LEAVE decide;

@@ -35,11 +35,13 @@ extend: BEGIN
     ELSEIF v_state <> 'open' THEN
         SET o_outcome = 'resolved';
         LEAVE extend;
-    ELSEIF p_price_model_id <> v_model_id
-            AND EXISTS (SELECT 1 FROM api_key WHERE id = v_key_id AND models_limited)
-            AND NOT EXISTS (SELECT 1 FROM api_key_model WHERE key_id = v_key_id AND model_id = p_price_model_id) THEN
-        SET o_outcome = 'model_not_allowed';
-        LEAVE extend;
+    ELSEIF p_price_model_id <> v_model_id THEN
+        SELECT IF(k.models_limited AND x.model_id IS NULL, 'model_not_allowed', NULL) INTO o_outcome
+        FROM api_key k LEFT JOIN api_key_model x ON x.key_id = k.id AND x.model_id = p_price_model_id
+        WHERE k.id = v_key_id;
+        IF o_outcome IS NOT NULL THEN
+            LEAVE extend;
+        END IF;
     END IF;
 
     SELECT id,

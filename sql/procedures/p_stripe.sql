@@ -13,11 +13,13 @@ MODIFIES SQL DATA
 COMMENT 'API: a customer is about to buy credit; answers the amount in cents and the e-mail address'
 BEGIN
     DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT 'ok';
+    DECLARE v_begun INT UNSIGNED;
 
+    SELECT COUNT(*) INTO v_begun FROM checkout
+    WHERE account_id = p_actor_id AND created_at > UTC_TIMESTAMP() - INTERVAL 1 HOUR;
     IF p_usd < 1 OR p_usd > 10000 OR p_usd <> ROUND(p_usd, 2) THEN
         SET v_outcome = 'bad_amount';
-    ELSEIF (SELECT COUNT(*) FROM checkout
-            WHERE account_id = p_actor_id AND created_at > UTC_TIMESTAMP() - INTERVAL 1 HOUR) >= 30 THEN
+    ELSEIF v_begun >= 30 THEN
         SET v_outcome = 'too_many_checkouts';
     ELSE
         INSERT IGNORE INTO checkout (id, account_id, amount_usd) VALUES (p_id, p_actor_id, p_usd);

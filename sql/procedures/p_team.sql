@@ -16,7 +16,7 @@ BEGIN
     INSERT INTO team_payer (team_id, account_id) VALUES (o_team_id, p_account_id);
 END //
 
--- Ends a membership: from now on its keys are refused, also if the member should come back. Keys are locked before the
+-- Ends a membership at the wish of the team: from now on its keys are refused, also if the member should come back. Keys are locked before the
 -- membership, as everywhere.
 CREATE OR REPLACE PROCEDURE member_remove_inner(
     IN p_member_id INT UNSIGNED
@@ -106,8 +106,9 @@ CREATE OR REPLACE PROCEDURE remove_member(
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
-COMMENT 'Operator: takes a member out of a team and disables its keys. Number of the membership, as in v_team'
+COMMENT 'Operator: refuses new calls with the keys of a member. Number of the membership, as in v_team'
 BEGIN
+    DECLARE v_team_id INT UNSIGNED;
     DECLARE v_message VARCHAR(400) CHARACTER SET utf8mb4;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
@@ -115,12 +116,15 @@ BEGIN
         RESIGNAL;
     END;
 
-    IF NOT EXISTS (SELECT 1 FROM team_member WHERE id = p_member_id) THEN
+    SELECT team_id INTO v_team_id FROM team_member WHERE id = p_member_id;
+    IF v_team_id IS NULL THEN
         SET v_message = CONCAT('There is no membership ', COALESCE(p_member_id, 'NULL'), '.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    CALL member_remove_inner(p_member_id);
+    UPDATE team_member SET enabled = 0 WHERE id = p_member_id;
+    UPDATE team SET transfer_member_id = NULL WHERE transfer_member_id = p_member_id AND id = v_team_id;
     COMMIT;
     SELECT id AS member_id, team_id, enabled FROM team_member WHERE id = p_member_id;
 END //
@@ -148,6 +152,7 @@ BEGIN
         SET v_message = CONCAT(p_email, ' is no member of team ', COALESCE(p_team_id, 'NULL'), '; v_team lists them.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
     CALL team_transfer_inner(p_team_id, v_member_id);
     COMMIT;

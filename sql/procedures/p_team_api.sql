@@ -22,7 +22,7 @@ MODIFIES SQL DATA
 COMMENT 'API: a customer makes a team, pays for it and owns it'
 BEGIN
     DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT 'ok';
-    DECLARE v_team_id INT UNSIGNED;
+    DECLARE v_team_id, v_count INT UNSIGNED;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -31,7 +31,8 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    IF (SELECT COUNT(*) FROM team WHERE account_id = p_actor_id) >= 50 THEN
+    SELECT COUNT(*) INTO v_count FROM team WHERE account_id = p_actor_id;
+    IF v_count >= 50 THEN
         SET v_outcome = 'too_many_teams';
     ELSE
         CALL team_add_inner(p_name, p_actor_id, v_team_id);
@@ -116,7 +117,7 @@ COMMENT 'API: invites an address to a team by mail'
 BEGIN
     DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT 'ok';
     DECLARE v_role VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_member_id, v_id INT UNSIGNED;
+    DECLARE v_member_id, v_id, v_members, v_there, v_mails INT UNSIGNED;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -129,6 +130,10 @@ BEGIN
     SELECT id INTO v_member_id FROM team WHERE id = p_team_id FOR UPDATE;
     CALL team_role_inner(p_actor_id, p_team_id, v_member_id, v_role);
     SELECT id INTO v_id FROM team_invitation WHERE token_hash = p_token_hash;
+    SELECT COUNT(*), COUNT(IF(a.email = p_email, 1, NULL)) INTO v_members, v_there
+    FROM team_member m JOIN account a ON a.id = m.account_id WHERE m.team_id = p_team_id AND m.enabled;
+    SELECT COUNT(*) INTO v_mails FROM team_invitation
+    WHERE invited_by = p_actor_id AND created_at > UTC_TIMESTAMP() - INTERVAL 1 DAY;
     IF v_role IS NULL THEN
         SET v_outcome = 'no_team';
     ELSEIF v_id IS NOT NULL THEN
@@ -137,13 +142,11 @@ BEGIN
         SET v_outcome = 'admin_only';
     ELSEIF v_role <> 'owner' AND p_role = 'admin' THEN
         SET v_outcome = 'owner_only';
-    ELSEIF EXISTS (SELECT 1 FROM team_member m JOIN account a ON a.id = m.account_id
-            WHERE m.team_id = p_team_id AND m.enabled AND a.email = p_email) THEN
+    ELSEIF v_there > 0 THEN
         SET v_outcome = 'member_already';
-    ELSEIF (SELECT COUNT(*) FROM team_member WHERE team_id = p_team_id AND enabled) >= 500 THEN
+    ELSEIF v_members >= 500 THEN
         SET v_outcome = 'too_many_members';
-    ELSEIF (SELECT COUNT(*) FROM team_invitation
-            WHERE invited_by = p_actor_id AND created_at > UTC_TIMESTAMP() - INTERVAL 1 DAY) >= 50 THEN
+    ELSEIF v_mails >= 50 THEN
         SET v_outcome = 'too_many_mails';
     ELSE
         UPDATE team_invitation SET closed_at = UTC_TIMESTAMP(), outcome = 'replaced'
@@ -193,7 +196,7 @@ BEGIN
     DECLARE v_id, v_team_id INT UNSIGNED;
     DECLARE v_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
     DECLARE v_role, v_now_role VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_open BOOLEAN;
+    DECLARE v_open, v_same BOOLEAN DEFAULT FALSE;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -205,9 +208,10 @@ BEGIN
     SELECT id, team_id, email, role, closed_at IS NULL AND expires_at > UTC_TIMESTAMP()
     INTO v_id, v_team_id, v_email, v_role, v_open
     FROM team_invitation WHERE token_hash = p_token_hash FOR UPDATE;
+    SELECT email = v_email INTO v_same FROM account WHERE id = p_actor_id;
     IF v_id IS NULL OR NOT v_open THEN
         SET v_outcome = 'invitation_void';
-    ELSEIF NOT EXISTS (SELECT 1 FROM account WHERE id = p_actor_id AND email = v_email) THEN
+    ELSEIF NOT v_same THEN
         SET v_outcome = 'other_address';
     ELSE
         SELECT role INTO v_now_role FROM team_member
@@ -326,7 +330,7 @@ COMMENT 'API: the owner offers a team and its payment to a member, or that membe
 BEGIN
     DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT 'ok';
     DECLARE v_role VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_me, v_offered_to INT UNSIGNED;
+    DECLARE v_me, v_offered_to, v_there INT UNSIGNED;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -340,9 +344,10 @@ BEGIN
     SELECT transfer_member_id INTO v_offered_to FROM team WHERE id = p_team_id FOR UPDATE;
     SET v_me = NULL;
     CALL team_role_inner(p_actor_id, p_team_id, v_me, v_role);
+    SELECT COUNT(*) INTO v_there FROM team_member WHERE id = p_member_id AND team_id = p_team_id AND enabled;
     IF v_role IS NULL THEN
         SET v_outcome = 'no_team';
-    ELSEIF NOT EXISTS (SELECT 1 FROM team_member WHERE id = p_member_id AND team_id = p_team_id AND enabled) THEN
+    ELSEIF v_there = 0 THEN
         SET v_outcome = 'no_member';
     ELSEIF v_role = 'owner' THEN
         UPDATE team SET transfer_member_id = NULLIF(p_member_id, v_me) WHERE id = p_team_id;

@@ -7,9 +7,9 @@ DELIMITER //
 -- 30 days are the present hour and the 719 before it. spend_hourly has what was charged by hour and nothing else
 -- (failed calls are not in it), so the sum is exact.
 --
--- Beside live traffic: accounts come in chunks of 500. Sums are read without locks; the numbers of the chunk stand in
+-- Beside live traffic: accounts come in chunks of 5000. Sums are read without locks; the numbers of the chunk stand in
 -- the statement as a list, so that the server seeks to the 30 days of each account instead of reading all of its
--- history. Only accounts that change are locked, at most 100 in a transaction, for the two statements that change them.
+-- history. Only accounts that change are locked, at most 200 in a transaction, for the two statements that change them.
 -- One row for each change; p_dry_run: the same rows, and nothing changes. NULL, NULL: all accounts.
 CREATE OR REPLACE PROCEDURE recompute_tiers(
     IN p_from_id INT UNSIGNED,
@@ -50,7 +50,7 @@ BEGIN
         START TRANSACTION;
         SELECT GROUP_CONCAT(id), MAX(id) INTO v_ids, v_last
         FROM (SELECT id FROM account WHERE id >= v_next AND id <= COALESCE(p_to_id, 4294967295)
-            ORDER BY id LIMIT 500) c;
+            ORDER BY id LIMIT 5000) c;
         IF v_ids IS NULL THEN
             COMMIT;
             LEAVE chunk;
@@ -78,14 +78,14 @@ BEGIN
             INSERT INTO tier_change (account_id, from_tier_id, to_tier_id, spend_usd, changed_by, changed_at)
             SELECT m.account_id, m.from_tier_id, m.to_tier_id, m.spend_usd, 'recompute', v_now
             FROM tier_move m STRAIGHT_JOIN account a ON a.id = m.account_id
-            WHERE m.n >= v_first AND m.n < v_first + 100 AND a.tier_id = m.from_tier_id AND a.markup_override IS NULL
+            WHERE m.n >= v_first AND m.n < v_first + 200 AND a.tier_id = m.from_tier_id AND a.markup_override IS NULL
             ORDER BY m.n
             FOR UPDATE;
             UPDATE tier_move m STRAIGHT_JOIN account a ON a.id = m.account_id
             SET a.tier_id = m.to_tier_id, m.done = 1
-            WHERE m.n >= v_first AND m.n < v_first + 100 AND a.tier_id = m.from_tier_id AND a.markup_override IS NULL;
+            WHERE m.n >= v_first AND m.n < v_first + 200 AND a.tier_id = m.from_tier_id AND a.markup_override IS NULL;
             COMMIT;
-            SET v_first = v_first + 100;
+            SET v_first = v_first + 200;
         END WHILE;
         SET v_next = v_last + 1;
     END LOOP;

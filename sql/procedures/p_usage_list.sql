@@ -37,12 +37,12 @@ BEGIN
             AND (u.created_at < p_to OR u.request_id < p_before_id)
         ORDER BY u.created_at DESC, u.request_id DESC LIMIT p_scan;
     END IF;
-    SELECT COUNT(*), MIN(CONCAT(created_at, '_', request_id)) INTO v_read, o_cut FROM usage_read;
+    SELECT COUNT(*), MIN(CONCAT(DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%s.%f'), '_', request_id)) INTO v_read, o_cut FROM usage_read;
     IF v_read < p_scan THEN
         SET o_cut = NULL;
     END IF;
     INSERT IGNORE INTO usage_pick
-    SELECT r.request_id, r.created_at, CONCAT(r.created_at, '_', r.request_id)
+    SELECT r.request_id, r.created_at, CONCAT(DATE_FORMAT(r.created_at, '%Y-%m-%dT%H:%i:%s.%f'), '_', r.request_id)
     FROM usage_read r STRAIGHT_JOIN usage_log u ON u.request_id = r.request_id AND u.created_at = r.created_at
         JOIN model m ON m.id = u.model_id JOIN api_key k ON k.id = u.key_id
     WHERE (p_model_id IS NULL OR u.model_id = p_model_id) AND (p_status IS NULL OR u.status = p_status)

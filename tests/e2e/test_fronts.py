@@ -52,6 +52,17 @@ def test_plain(api, world, account):
     assert world.fake.one(word)["status"] == 200
 
 
+def test_session(account):
+    """The cookie, the CSRF header and Set-Cookie pass through."""
+    api = account.signed_in()
+    assert api.get("/v1/auth/session").json["account"]["email"] == account.email
+    weak = api.with_session(api.headers["Cookie"].removeprefix("aig_session="), csrf=None)
+    assert weak.call("POST", "/v1/auth/logout").error["code"] == "csrf_failed"
+    answer = api.call("POST", "/v1/auth/logout")
+    assert answer.status == 204 and answer.headers["set-cookie"].startswith("aig_session=;")
+    assert api.get("/v1/auth/session").status == 401
+
+
 def test_stream(api, account):
     word = new_word()
     with api.chat_stream(f"{word} one two three", stream_options={"include_usage": True}) as stream:

@@ -138,11 +138,11 @@ class Account:
     def new_key(self):
         return Account(self.world, self.api, key=(self.email, self.id, *self.world.stack.key(self.email)))
 
-    def signed_in(self):
+    def signed_in(self, csrf=True):
         """The gateway, called in a session of this account (opened in the database, without a sign-in)."""
         token = secrets.token_hex(32)
         self.db.call("session_open", hashlib.sha256(token.encode()).digest(), self.id, "test", "127.0.0.0/24", 86400)
-        return self.api.with_session(token)
+        return self.api.with_session(token, csrf)
 
     def usage(self, which):
         """GET /v1/usage/{id} of an answer, a stream or an id; numbers are Decimal."""

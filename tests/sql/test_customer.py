@@ -3,10 +3,12 @@
 
 import hashlib
 import os
+import random
 import threading
 from decimal import Decimal
 
 from support import PROCESS, Customer, Team, refused, request_id, usd
+from test_concurrency import Storm
 from test_operator import spend
 
 
@@ -457,3 +459,34 @@ def test_reading_stops_in_time(world):
         assert found == [] and cut
         cut, found = calls(world, customer, status="timeout", to=cut[:26], before=cut[27:])
         assert found == [] and cut is None
+
+
+def test_storm_beside_tiers_and_teams(world):
+    """Tiers are recomputed and keys, members and teams changed while calls run: the books are right, nothing waits in a circle."""
+    storm, team = Storm(world), Staff(world)
+    moved = []
+
+    def tiers(_):
+        db = world.connect()
+        while not storm.stop.is_set():
+            db.query("UPDATE account SET tier_id = 1 + id % 3 WHERE id % 5 = 0")
+            moved.extend(db.query("CALL recompute_tiers(NULL, NULL, 0)"))
+        db.close()
+
+    def changes(index):
+        db, chance = world.connect(), random.Random(index)
+        owners = {int(r.id): int(r.account_id) for r in db.query("SELECT id, account_id FROM api_key ORDER BY id DESC LIMIT 20")}
+        while not storm.stop.is_set():
+            key = chance.choice(sorted(owners))
+            db.call("key_change", owners[key], key, 2 | 4 | 16, None, chance.choice((5, None)), "daily", None, chance.choice(('["gpt-4o"]', None)), None)
+            member = chance.choice((team.member, team.member2))
+            db.call("member_change", team.owner.account_id, team.id, team.members[member], 6, None, 3, chance.choice(("daily", "weekly")))
+            db.call("team_change", team.owner.account_id, team.id, 6, None, 50, chance.choice(("daily", "monthly")))
+        db.close()
+
+    storm.run(3, others=[tiers, changes])
+    storm.check()
+    world.db.query("UPDATE api_key SET models_limited = 0")
+    assert moved and len(storm.charged) > 20
+    assert len(storm.retries) < max(10, storm.steps / 200), f"{len(storm.retries)} retries in {storm.steps} steps"
+    return f"{storm.steps} steps, {len(moved)} tiers moved, {len(storm.retries)} retries"

@@ -2,6 +2,7 @@
 """migrate.sh, comments, the seed, grants, partitions."""
 
 import os
+import re
 import shutil
 import tempfile
 from decimal import Decimal
@@ -69,6 +70,15 @@ def test_every_table_is_described(world):
     routines = world.db.query("SELECT ROUTINE_NAME AS name, ROUTINE_TYPE AS type, ROUTINE_COMMENT AS text, "
                               "SECURITY_TYPE AS security FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'aig'")
     assert [r.name for r in routines if not r.text or r.security != "DEFINER" or r.type != "PROCEDURE"] == []
+
+
+def test_readme_has_a_line_for_everything_of_the_operator(world):
+    with open(os.path.join(world.sql, "..", "README.md"), encoding="utf-8") as file:
+        readme = set(re.findall(r"\w+", file.read()))
+    names = [r.name for r in world.db.query(
+        "SELECT ROUTINE_NAME AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'aig' AND ROUTINE_COMMENT LIKE 'Operator:%' "
+        "UNION SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'aig' AND TABLE_NAME <> 'v_usage_check'")]
+    assert len(names) > 20 and [n for n in names if n not in readme] == []
 
 
 def test_seed(world):

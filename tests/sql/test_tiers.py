@@ -143,11 +143,11 @@ def test_many_accounts(world):
         first = Customer(world, "1000")
         spend(world, first, "70")
         db.query(f"INSERT INTO account (id, email, tier_id) SELECT 1000 + 3 * seq, CONCAT(seq, '@x.org'), "
-                 f"IF(seq % 4 = 0, 2, 1) FROM seq_1_to_1300")
+                 f"IF(seq % 4 = 0, 2, 1) FROM seq_1_to_5200")
         db.query("CALL recompute_tiers(NULL, NULL, 1)")
         would = db.query("CALL recompute_tiers(NULL, NULL, 1)")
         changed = db.query("CALL recompute_tiers(NULL, NULL, 0)")
-        assert would == changed and len(changed) == 1300 // 4 + 1
+        assert would == changed and len(changed) == 5200 // 4 + 1
         assert db.value("SELECT COUNT(*) FROM tier_change") == str(len(changed))
         assert db.value("SELECT COUNT(*) FROM account WHERE tier_id <> 1") == "1" and tier(world, first) == "Growth"
         assert db.query("CALL recompute_tiers(NULL, NULL, 0)") == []

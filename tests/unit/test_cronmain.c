@@ -120,7 +120,8 @@ static void spool(const char *id)
 
 static void test_options(void **state)
 {
-    static const char *const PROGRAMS[] = {"release-holds", "replay-spool", "verify-ledger"};
+    static const char *const PROGRAMS[] = {"release-holds", "replay-spool", "send-mail",
+                                           "verify-ledger"};
     (void)state;
     struct result r;
 
@@ -147,6 +148,24 @@ static void test_options(void **state)
     }
 }
 
+/* Only a program that can look again has --watch. */
+static void test_watch(void **state)
+{
+    (void)state;
+    struct result r;
+
+    run(&r, "verify-ledger", "--watch");
+    assert_int_equal(r.code, 2);
+    assert_non_null(strstr(r.err, "has no --watch"));
+    run(&r, "verify-ledger", "--help");
+    assert_null(strstr(r.out, "--watch"));
+    run(&r, "send-mail", "--help");
+    assert_non_null(strstr(r.out, "--watch"));
+    /* Without mail there is nothing to watch. */
+    run(&r, "send-mail", "--watch");
+    assert_int_equal(r.code, 0);
+}
+
 static void test_bad_conf(void **state)
 {
     (void)state;
@@ -165,7 +184,8 @@ static void test_bad_conf(void **state)
 
 static void test_database_away(void **state)
 {
-    static const char *const PROGRAMS[] = {"release-holds", "replay-spool", "verify-ledger"};
+    static const char *const PROGRAMS[] = {"release-holds", "replay-spool", "send-mail",
+                                           "verify-ledger"};
     (void)state;
     struct result r;
 
@@ -317,10 +337,11 @@ static void test_verify_ledger(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options),       cmocka_unit_test(test_bad_conf),
-        cmocka_unit_test(test_database_away), cmocka_unit_test(test_old_schema),
-        cmocka_unit_test(test_release_holds), cmocka_unit_test(test_two_runs),
-        cmocka_unit_test(test_replay_spool),  cmocka_unit_test(test_verify_ledger),
+        cmocka_unit_test(test_options),       cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_bad_conf),      cmocka_unit_test(test_database_away),
+        cmocka_unit_test(test_old_schema),    cmocka_unit_test(test_release_holds),
+        cmocka_unit_test(test_two_runs),      cmocka_unit_test(test_replay_spool),
+        cmocka_unit_test(test_verify_ledger),
     };
     return cmocka_run_group_tests(tests, group_start, group_stop);
 }

@@ -174,6 +174,54 @@ static void sealed_texts_open_in_their_place_only(void **state)
     buf_fini(&sealed);
 }
 
+static void check_scrypt(const char *password, const char *salt, unsigned log2_n, unsigned r,
+                         unsigned p, const char *want)
+{
+    const struct secret_scrypt_cost cost = {.log2_n = log2_n, .r = r, .p = p};
+    unsigned char key[64];
+    char hex[2 * sizeof key + 1];
+
+    assert_int_equal(
+        secret_scrypt(key, sizeof key, span_of(password), span_of(salt), &cost, 64 * 1024 * 1024),
+        0);
+    secret_hex(hex, key, sizeof key);
+    assert_string_equal(hex, want);
+}
+
+/* RFC 7914, section 12; its last vector needs 1 GiB. */
+static void scrypt_vectors(void **state)
+{
+    (void)state;
+    check_scrypt("", "", 4, 1, 1,
+                 "77d6576238657b203b19ca42c18a0497f16b4844e3074ae8dfdffa3fede21442"
+                 "fcd0069ded0948f8326a753a0fc81f17e8d3e0fb2e0d3628cf35e20c38d18906");
+    check_scrypt("password", "NaCl", 10, 8, 16,
+                 "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
+                 "2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640");
+    check_scrypt("pleaseletmein", "SodiumChloride", 14, 8, 1,
+                 "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2"
+                 "d5432955613f0fcf62d49705242a9af9e61e85dc0d651e40dfcf017b45575887");
+}
+
+static void scrypt_is_bounded(void **state)
+{
+    (void)state;
+    static const struct secret_scrypt_cost bad[] = {
+        {.log2_n = 0, .r = 8, .p = 1},
+        {.log2_n = 31, .r = 8, .p = 1},
+        {.log2_n = 14, .r = 0, .p = 1},
+        {.log2_n = 14, .r = 8, .p = 0},
+        {.log2_n = 20, .r = 8, .p = 1}, /* 1 GiB */
+        {.log2_n = 4, .r = 1u << 20, .p = 1u << 20},
+    };
+    unsigned char key[32];
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(
+            secret_scrypt(key, sizeof key, span_of("x"), span_of("y"), &bad[i], 64 * 1024 * 1024),
+            -1);
+}
+
 static void *hash_often(void *arg)
 {
     unsigned char first[SECRET_SHA256_SIZE];
@@ -215,6 +263,8 @@ int main(void)
         cmocka_unit_test(base64_vectors),
         cmocka_unit_test(base64_is_read_strictly),
         cmocka_unit_test(sealed_texts_open_in_their_place_only),
+        cmocka_unit_test(scrypt_vectors),
+        cmocka_unit_test(scrypt_is_bounded),
         cmocka_unit_test(threads_do_not_disturb_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
