@@ -11,10 +11,10 @@ import fake_stripe
 import pytest
 from aiosmtpd.controller import Controller
 from playwright.sync_api import expect, sync_playwright
-from world import Db, builddir, env, wait_until
+from world import Db, Front, builddir, env, wait_until
 from process import free_port  # found by way of world
 
-GUARD_MS = 20000
+GUARD_MS = 60000
 PASSWORD = "correct horse battery staple"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--disable-dev-shm-usage"]
@@ -186,6 +186,9 @@ def site():
         yield site.start()
         done = site.stack.cron("verify-ledger")
         assert done.returncode == 0, done.stdout + done.stderr
+        front = Front(site.stack)
+        front.stop()
+        assert front.reports() == [], "the gateway's log has a report of a sanitizer or an assertion"
     finally:
         site.stop()
 
