@@ -21,6 +21,8 @@ const shortUsd = (v) =>
           ? `$${(v / 1000).toLocaleString("en-US", { maximumFractionDigits: 1 })}k`
           : `$${v.toLocaleString("en-US", { maximumSignificantDigits: 4 })}`;
 
+const callsText = (n) => `${count(n)} call${String(n) === "1" ? "" : "s"}`;
+
 // One point a bucket from `from` to `to`, also where nothing was spent.
 export function buckets(rows, unit, from, to) {
     const step = unit === "hour" ? 3600e3 : 86400e3;
@@ -130,7 +132,7 @@ function options(place, tip, points, name, unit) {
                     fill(
                         tip,
                         h("b", null, usd(points[k].charge)),
-                        h("span", null, `${name.format(points[k].time)} · ${count(points[k].calls)} calls`),
+                        h("span", null, `${name.format(points[k].time)} · ${callsText(points[k].calls)}`),
                     );
                     const x = u.valToPos(points[k].time / 1000, "x") + u.bbox.left / devicePixelRatio;
                     tip.style.left = `${Math.min(Math.max(x, 70), place.clientWidth - 70)}px`;
@@ -218,7 +220,7 @@ export function barList(rows, { most = 8, onrow, label }) {
                         "span",
                         { class: "bar-value" },
                         h("b", null, money(r.charge_usd)),
-                        h("span", { class: "muted" }, ` ${count(r.calls)} calls`),
+                        h("span", { class: "muted" }, ` ${callsText(r.calls)}`),
                     ),
                 ),
                 h("div", { class: "bar" }, bar),

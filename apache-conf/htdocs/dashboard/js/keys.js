@@ -257,7 +257,12 @@ const columns = (page, reload, models) => [
     {
         title: "Key",
         cell: (k) =>
-            h("div", null, h("div", { class: "strong break" }, k.name), h("code", { class: "muted small whole" }, `${k.prefix}…${k.last4}`)),
+            h(
+                "div",
+                null,
+                h("div", { class: "strong break" }, k.name),
+                h("code", { class: "muted small whole" }, `${k.prefix}…${k.last4}`),
+            ),
     },
     {
         title: "Team",
