@@ -7,7 +7,7 @@ OpenAI's models are served by the fake upstream here, OpenRouter's by the gate, 
 import hashlib
 
 import pytest
-from client import Later, chat_body
+from client import Api, Later, chat_body
 from fake import new_word, script
 from gate import Gate
 from world import ALL_FRONTS, PERSISTENT_FRONTS
@@ -179,6 +179,24 @@ def test_many_requests_after_another(api, account, front):
     for k in range(20):
         answer = api.chat(f"number {k} of them")
         assert answer.status == 200 and f"number {k} of them" in answer.json["choices"][0]["message"]["content"]
+
+
+def test_the_dashboard_is_served(front):
+    """With its policy and the right types, and nothing beside it."""
+    site = Api(front.stack.url)
+    types = {"": "text/html; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "js/dom.js": "text/javascript; charset=utf-8",
+             "app.css": "text/css; charset=utf-8", "brand/logo.svg": "image/svg+xml"}
+    for name, kind in types.items():
+        answer = site.get(f"/dashboard/{name}")
+        assert answer.status == 200 and answer.headers["content-type"].lower() == kind, answer
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'") and "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-cache" and answer.headers["etag"]
+    moved = site.get("/dashboard")
+    assert moved.status == 301 and moved.headers["location"].endswith("/dashboard/")
+    assert site.get("/dashboard/nothing.js").status == 404
+    assert site.get("/dashboard/../../ai-generate.conf.sample.in").status in (400, 404)
 
 
 @pytest.mark.parametrize("front", PERSISTENT_FRONTS, indirect=True)

@@ -99,6 +99,47 @@ def demo_key(stack):
     return key
 
 
+class Mails:
+    """Without a mail server the demo prints the links that its mails would bring."""
+
+    EVERY_S = 2
+
+    def __init__(self, stack):
+        self.stack, self.due = stack, time.monotonic()
+        self.seen = int(stack.sql("SELECT COALESCE(MAX(id), 0) AS id FROM outbox_mail")[0]["id"])
+
+    def fresh(self):
+        """(recipient, link) of the mails since the last look."""
+        rows = self.stack.sql(f"SELECT id, recipient, body FROM outbox_mail WHERE id > {self.seen} ORDER BY id")
+        found = []
+        for row in rows:
+            self.seen = int(row["id"])
+            found += [(row["recipient"], link) for link in re.findall(r"http\S+/dashboard/#\S+", row["body"] or "")]
+        return found
+
+    def show(self):
+        if time.monotonic() < self.due:
+            return
+        self.due = time.monotonic() + self.EVERY_S
+        for recipient, link in self.fresh():
+            say(f"mail to {recipient}: {link}")
+
+
+def dashboard_lines(stack, mails, detach):
+    """Where the dashboard is, and how the demo's account gets in."""
+    say(f"\nThe dashboard: {stack.url}/dashboard/")
+    if mails is None:
+        return
+    if stack.sql(f"SELECT password_hash IS NULL AS open FROM account WHERE email = '{EMAIL}'")[0]["open"] == "1":
+        stack.call("POST", "/v1/auth/reset", {"email": EMAIL})
+        for _, link in mails.fresh():
+            say(f"  choose a password for {EMAIL}: {link}")
+    else:
+        say(f"  sign in as {EMAIL}")
+    if not detach:
+        say("  or sign up there: without a mail server, the links of its mails are printed here")
+
+
 def completion(stack, key, model):
     """One streamed chat completion with curl, printed as it comes; (problem or None, cost or None)."""
     body = {"model": model, "stream": True, "stream_options": {"include_usage": True},
@@ -180,7 +221,7 @@ def interrupted(*_):
     raise KeyboardInterrupt
 
 
-def watch(stack):
+def watch(stack, mails):
     """Until Ctrl-C, or until something ends by itself."""
     parts = {"server": stack.server, "gateway": stack.gateway, "mariadb": stack.database.daemon}
     if stack.upstream:
@@ -189,6 +230,8 @@ def watch(stack):
         for name, daemon in parts.items():
             if daemon.pid is None:
                 raise StackError(f"{NAMES[name]} has ended by itself; see run/log/{name}.log")
+        if mails is not None:
+            mails.show()
         time.sleep(0.5)
 
 
@@ -205,6 +248,9 @@ def command_run(options):
         raise StackError(f"port {options.port} is taken by another program; choose another: PORT={options.port + 1} ./autogen.sh run")
     config, env, lines, fake = providers()
     config["public_url"] = f"http://127.0.0.1:{options.port}"
+    has_mail = bool(os.environ.get("AIG_MAIL_URL"))
+    if not has_mail:             # they stay in the outbox
+        config.update(mail_url="smtp://127.0.0.1:9", mail_from="demo@example.org")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     own = Daemon(RUN / "pid/demo.pid")
@@ -217,6 +263,8 @@ def command_run(options):
         key = demo_key(stack)
         provider, model = demo_model(fake)
         problem = show_demo(stack, key, model, lines)
+        mails = None if has_mail else Mails(stack)
+        dashboard_lines(stack, mails, options.detach)
         if problem and provider in fake:
             raise StackError(f"the demo's own completion failed: {problem}")
         if options.detach:
@@ -224,7 +272,7 @@ def command_run(options):
             stack = None
             return
         say("\nCtrl-C stops everything.")
-        watch(stack)
+        watch(stack, mails)
     except KeyboardInterrupt:
         say("\nstopping")
     finally:

@@ -4,7 +4,7 @@
 packages_build="autoconf automake autoconf-archive pkg-config make gcc libc6-dev libmariadb-dev libfcgi-dev libcurl4-openssl-dev \
 libjson-c-dev libssl-dev"
 packages_run="mariadb-server mariadb-client curl ca-certificates python3 python3-aiohttp"
-packages_check="lighttpd apache2 libapache2-mod-fcgid libcmocka-dev python3-venv clang clang-format cppcheck valgrind libclang-rt-14-dev"
+packages_check="lighttpd apache2 libapache2-mod-fcgid libcmocka-dev python3-venv clang clang-format cppcheck valgrind libclang-rt-14-dev chromium"
 
 packages_missing() {
     for package in "$@"; do

@@ -59,7 +59,7 @@ def apache(stack):
     """(command, environment)"""
     modules = pathlib.Path(os.environ.get("APACHE_MODULES", "/usr/lib/apache2/modules"))
     name = stack.front
-    wanted = ["mpm_event", "authz_core", "alias", "env", "setenvif", "mime", "dir", "reqtimeout", "rewrite"]
+    wanted = ["mpm_event", "authz_core", "alias", "env", "setenvif", "mime", "dir", "headers", "reqtimeout", "rewrite"]
     wanted += {"apache-proxy": ["proxy", "proxy_fcgi"], "apache-fcgid": ["fcgid"], "apache-cgi": ["cgid"]}[name]
     missing = [m for m in wanted if not (modules / f"mod_{m}.so").exists()]
     if missing:
