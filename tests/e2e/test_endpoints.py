@@ -9,7 +9,7 @@ from fake import new_word, script
 from money import exact
 
 REQUEST_ID = re.compile(r"req_[0-9A-HJKMNP-TV-Z]{26}")
-NOT_OFFERED = ("sora-2-pro", "musicgen", "mureka")   # in the catalog without a price, so they cannot be called
+NOT_OFFERED = ("sora-2-pro", "runway", "gpt-4o-image")   # in the catalog without a price, so they cannot be called
 
 
 class TestModels:
