@@ -105,6 +105,11 @@ int ep_hook(void *context, struct exchange *x, const struct router_match *match,
     return reply_and_put(x, 200, delivery_json(&entry));
 }
 
+static void deliver_after(struct endpoint *ep, void *arg)
+{
+    webhook_deliver_now(ep->app, arg);
+}
+
 /* 202: it is tried again at once, after the answer. */
 int ep_hook_redeliver(void *context, struct exchange *x, const struct router_match *match,
                       struct err *err)
@@ -116,10 +121,8 @@ int ep_hook_redeliver(void *context, struct exchange *x, const struct router_mat
     if (hook_redeliver(&ep->app->store, ep->arena, ep->account_id, id, err) != 0 ||
         hook_find(&entry, &ep->app->store, ep->arena, ep->account_id, id, err) != 0)
         return -1;
-    (void)reply_and_put(x, 202, delivery_json(&entry));
-    (void)exchange_flush(x);
-    webhook_deliver_now(ep->app, id);
-    return 0;
+    endpoint_after(ep, deliver_after, arena_strdup(ep->arena, id));
+    return reply_and_put(x, 202, delivery_json(&entry));
 }
 
 static struct json_object *secret_json(const struct hook_secret *s)

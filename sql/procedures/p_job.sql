@@ -213,7 +213,7 @@ finish: BEGIN
     DECLARE v_provider VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_upstream_model, v_upstream_id VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_url VARCHAR(2048) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
-    DECLARE v_account_id INT UNSIGNED;
+    DECLARE v_account_id, v_owner_id INT UNSIGNED;
     DECLARE v_quantity DECIMAL(12,3);
     DECLARE v_charge, v_absorbed, v_hold, v_unit_usd DECIMAL(18,9);
     DECLARE v_cost_usd DECIMAL(38,15) DEFAULT LEAST(p_cost * p_cost_rate, 999999999);
@@ -227,10 +227,10 @@ finish: BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    SELECT request_id, state, provider, upstream_model, upstream_id, callback_url, account_id, quantity, metered,
+    SELECT request_id, state, provider, upstream_model, upstream_id, callback_url, account_id, owner_id, quantity, metered,
         charge_usd, LEAST(4294967295, TIMESTAMPDIFF(MICROSECOND, created_at, v_now) DIV 1000)
-    INTO v_request_id, v_state, v_provider, v_upstream_model, v_upstream_id, v_url, v_account_id, v_quantity, v_metered,
-        v_charge, v_duration_ms
+    INTO v_request_id, v_state, v_provider, v_upstream_model, v_upstream_id, v_url, v_account_id, v_owner_id, v_quantity,
+        v_metered, v_charge, v_duration_ms
     FROM job WHERE id = p_id FOR UPDATE;
     IF v_state IS NULL OR v_state IN ('success', 'fail') OR NOT (v_upstream_id <=> p_upstream_id) THEN
         COMMIT;
@@ -261,7 +261,8 @@ finish: BEGIN
         updated_at = v_now, completed_at = v_now, due = NULL
     WHERE id = p_id;
     IF p_body IS NOT NULL THEN
-        CALL webhook_enqueue_inner(v_account_id, p_event, p_id, v_url,
+        -- Of whoever called: he sees it and has its secret, also where a team pays.
+        CALL webhook_enqueue_inner(v_owner_id, p_event, p_id, v_url,
             REPLACE(p_body, '"@charge"', TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM v_charge))), v_delivery);
     END IF;
     COMMIT;

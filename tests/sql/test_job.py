@@ -123,6 +123,14 @@ def test_failure_releases(world):
     assert customer.balance() == 10
 
 
+def test_the_webhook_is_the_callers(world):
+    """A team pays, but the member who called sees the webhook and has the secret that signs it."""
+    team = Team(world, "10")
+    done = finish(world, create(world, team.key_hash, url="https://example.com/hook"))
+    assert done.outcome == "finished" and usd(done.charge_usd) > 0
+    assert int(world.db.value(f"SELECT account_id FROM webhook_delivery WHERE id = '{done.delivery_id}'")) == team.member.account_id
+
+
 def test_the_first_outcome_counts(world):
     customer = Customer(world, "10")
     job = create(world, customer.key_hash, url="https://example.com/hook")
