@@ -206,8 +206,10 @@ static int send_held(struct run *run)
     drop_held(run);
     run->content = true;
     /* From here on nobody else can serve: a stream need not carry its prompt along. */
-    if (run->call->request->content == NULL)
+    if (format_passes(run->route->format, run->call->request)) {
+        run->call->request->content = NULL;
         neutral_request_fini(run->call->request);
+    }
     return rc;
 }
 
