@@ -8,6 +8,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef PACKAGE_VERSION
@@ -33,19 +34,37 @@ static void print_help(const struct cron_program *program)
            "Exit status: 0 done, 1 failed, 2 wrong usage or configuration.\n",
            program->name, program->summary,
            program->can_watch
-               ? "      --watch     look for work again and again for about a minute\n"
+               ? "      --watch[=SECONDS]  look for work again and again; 0: until a signal\n"
                : "");
+}
+
+/* --watch or --watch=SECONDS. */
+static int read_watch(struct cron *cron, const struct cron_program *program, const char *text)
+{
+    char *end = NULL;
+    long seconds = text != NULL ? strtol(text, &end, 10) : program->watch_s;
+
+    if (!program->can_watch)
+        fprintf(stderr, "%s: has no --watch\n", program->name);
+    else if (text != NULL && (end == text || *end != '\0' || seconds < 0 || seconds > 366L * 86400))
+        fprintf(stderr, "%s: --watch=%s is no number of seconds\n", program->name, text);
+    else {
+        cron->watch = true;
+        cron->watch_s = seconds;
+        return 0;
+    }
+    return -1;
 }
 
 static int read_options(struct cron *cron, const struct cron_program *program, int argc,
                         char **argv)
 {
-    enum { OPTION_ONCE = 256, OPTION_DRY_RUN, OPTION_HELP, OPTION_VERSION, OPTION_WATCH };
+    enum { OPTION_ONCE = 256, OPTION_DRY_RUN, OPTION_WATCH, OPTION_HELP, OPTION_VERSION };
     static const struct option OPTIONS[] = {
         {"once", no_argument, NULL, OPTION_ONCE},
         {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
         {"verbose", no_argument, NULL, 'v'},
-        {"watch", no_argument, NULL, OPTION_WATCH},
+        {"watch", optional_argument, NULL, OPTION_WATCH},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
         {NULL, 0, NULL, 0},
@@ -58,11 +77,8 @@ static int read_options(struct cron *cron, const struct cron_program *program, i
             cron->dry_run = true;
         } else if (option == 'v') {
             cron->verbose = true;
-        } else if (option == OPTION_WATCH && program->can_watch) {
-            cron->watch = true;
-        } else if (option == OPTION_WATCH) {
-            fprintf(stderr, "%s: has no --watch\nTry '%s --help'.\n", program->name, program->name);
-            return CRON_USAGE;
+        } else if (option == OPTION_WATCH && read_watch(cron, program, optarg) == 0) {
+            continue;
         } else if (option == OPTION_HELP) {
             print_help(program);
             return CRON_OK;
@@ -110,8 +126,9 @@ static int run_locked(struct cron *cron, const struct cron_program *program, str
 
 static int run(struct cron *cron, const struct cron_program *program, struct err *err)
 {
-    if (program->limit_s > 0)
-        cron->deadline_ms = timing_mono_ms() + (int64_t)program->limit_s * 1000;
+    int64_t limit_s = cron->watch ? cron->watch_s : program->limit_s;
+    if (limit_s > 0)
+        cron->deadline_ms = timing_mono_ms() + limit_s * 1000;
     if (store_check(NULL, cron->store, cron->arena, err) != 0)
         return CRON_FAILED;
     /* A dry run is no work: it may look on. */
@@ -138,7 +155,11 @@ int cron_main(const struct cron_program *program, int argc, char **argv)
     /* Cron mails what a program prints: without -v only what somebody has to look at. */
     log_set_level(cron.verbose || conf->log_level < LOG_LEVEL_WARN ? conf->log_level
                                                                    : LOG_LEVEL_WARN);
-    store_init_batch(&store, conf);
+    /* What watches has short statements only; a database that hangs has to be noticed. */
+    if (program->can_watch)
+        store_init(&store, conf);
+    else
+        store_init_batch(&store, conf);
     cron.conf = conf;
     cron.store = &store;
     cron.arena = arena_new();

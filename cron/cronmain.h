@@ -21,7 +21,8 @@ struct cron {
     struct arena *arena;
     bool dry_run;
     bool verbose;
-    bool watch;          /* --watch: go on looking for work until the deadline */
+    bool watch;          /* --watch: go on looking for work until the deadline or a signal */
+    int64_t watch_s;     /* for so long; 0: until a signal */
     int64_t deadline_ms; /* monotonic: stop starting new work after it; 0: none */
 };
 
@@ -31,6 +32,7 @@ struct cron_program {
     bool exclusive; /* runs under the advisory lock; a second run exits 0 and says so with -v */
     bool can_watch; /* has --watch */
     int limit_s;    /* time for one run; 0: no limit */
+    int watch_s;    /* how long --watch goes on without a number; 0: until a signal */
     /* Returns an exit code; on CRON_FAILED err may say why (then it is printed on stderr). Reports
      * go to stdout. */
     int (*run)(struct cron *cron, struct err *err);

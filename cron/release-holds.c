@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Releases the holds of calls whose process died (nobody has renewed them), and does the ledger's
- * housekeeping.
+ * Releases the holds of calls whose process died (nobody has renewed them), and does the
+ * housekeeping of the ledger and of webhooks.
  */
 #include "base/base.h"
 
 #include "base/timing.h"
 #include "cronmain.h"
 #include "store/carry.h"
+#include "store/hook.h"
 #include "store/idempotency_row.h"
 #include "store/ledger.h"
 
@@ -16,6 +17,8 @@
 enum {
     BATCH = 200,
     KEEP_RESOLVED_DAYS = 30,
+    KEEP_DELIVERED_DAYS = 30, /* webhooks */
+    KEEP_DEAD_DAYS = 90,
     LIMIT_S = 240,
 };
 
@@ -80,7 +83,8 @@ static int run(struct cron *cron, struct err *err)
     int code = sweep_all(&sweep, cron, work, err);
     if (code == CRON_OK && !cron->dry_run &&
         (ledger_housekeep(cron->store, work, KEEP_RESOLVED_DAYS, err) != 0 ||
-         carry_purge(cron->store, work, cron->deadline_ms, err) != 0))
+         carry_purge(cron->store, work, cron->deadline_ms, err) != 0 ||
+         hook_housekeep(cron->store, work, KEEP_DELIVERED_DAYS, KEEP_DEAD_DAYS, err) != 0))
         code = CRON_FAILED;
     int64_t deleted = 0;
     if (code == CRON_OK && !cron->dry_run &&
@@ -99,9 +103,9 @@ int main(int argc, char **argv)
     static const struct cron_program PROGRAM = {
         .name = "release-holds",
         .summary =
-            "Releases the holds of calls whose process died, deletes old resolved holds and\n"
-            "expired idempotency keys and reasoning state, and adds the coming months' partitions\n"
-            "of usage_log.",
+            "Releases the holds of calls whose process died, deletes old resolved holds, expired\n"
+            "idempotency keys and reasoning state and old webhooks, and adds the coming months'\n"
+            "partitions of usage_log.",
         .exclusive = true,
         .limit_s = LIMIT_S,
         .run = run,

@@ -93,6 +93,7 @@ int main(int argc, char **argv)
         .summary = "Sends the mails of the outbox, and deletes ended sessions and old links.",
         .can_watch = true,
         .limit_s = LIMIT_S,
+        .watch_s = LIMIT_S,
         .run = run,
     };
     return cron_main(&PROGRAM, argc, argv);

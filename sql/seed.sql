@@ -166,7 +166,13 @@ INSERT INTO seed_model (name, kind, owned_by, dialect, context_length, max_outpu
         'kie.ai price list 2026-06-09; BALANCED; TURBO 0.0175, QUALITY 0.05'),
     ('recraft', 'image', 'recraft', 'kie', NULL, NULL, NULL,
         '', 0, NULL, NULL,
-        'kie.ai price list 2026-06-09; kie has no Recraft generation, only crisp-upscale and recraft/remove-background (0.005)'),
+        'Recraft''s own API, recraft.ai/docs/api-reference/pricing (2026): image generation; kie has only the two below'),
+    ('recraft-crisp-upscale', 'image', 'recraft', 'kie', NULL, NULL, NULL,
+        '', 0, NULL, NULL,
+        'kie.ai price list 2026-06-09'),
+    ('recraft-remove-background', 'image', 'recraft', 'kie', NULL, NULL, NULL,
+        '', 0, NULL, NULL,
+        'kie.ai price list 2026-06-09'),
     ('qwen-image', 'image', 'qwen', 'kie', NULL, NULL, NULL,
         '', 0, NULL, NULL,
         'kie.ai price list 2026-06-09'),
@@ -176,6 +182,12 @@ INSERT INTO seed_model (name, kind, owned_by, dialect, context_length, max_outpu
     ('runway-aleph', 'video', 'runway', 'kie', NULL, NULL, NULL,
         '', 0, NULL, NULL,
         'kie.ai price list 2026-06-09; createTask id UNVERIFIED, old endpoint POST /api/v1/aleph/generate'),
+    ('runway', 'video', 'runway', 'kie', NULL, NULL, NULL,
+        '', 0, NULL, NULL,
+        'No price known: cannot be called before CALL set_unit_price (variants such as quality=720p,duration=5, unit video)'),
+    ('gpt-4o-image', 'image', 'openai', 'kie', NULL, NULL, NULL,
+        '', 0, NULL, NULL,
+        'No price known: cannot be called before CALL set_unit_price (variants such as nVariants=1, unit request)'),
     ('seedance-2', 'video', 'bytedance', 'kie', NULL, NULL, NULL,
         '', 0, NULL, NULL,
         'kie.ai price list 2026-06-09; 720p without video input; 480p 0.095, 1080p 0.51, 720p with video input 0.125'),
@@ -189,17 +201,26 @@ INSERT INTO seed_model (name, kind, owned_by, dialect, context_length, max_outpu
         '', 0, '2026-09-24', NULL,
         'UNVERIFIED: not in kie price list 2026-06-09; OpenAI ended its Sora 2 API 2026-09-24 (was 0.30-0.50)'),
     ('suno-v4.5-plus', 'music', 'suno', 'kie', NULL, NULL, NULL,
-        '', 0, NULL, NULL,
+        '', 0, '2026-09-25', 'suno-v6',
         'kie.ai price list 2026-06-09; input.model V4_5PLUS discontinued 2026-09-25, current V6; two songs a request'),
+    ('suno-v6', 'music', 'suno', 'kie', NULL, NULL, NULL,
+        '', 0, NULL, NULL,
+        'Price of V4_5PLUS in kie.ai''s list of 2026-06-09 (12 credits, as clients of V6 report); two songs a request'),
     ('musicgen', 'music', 'meta', 'kie', NULL, NULL, NULL,
         '', 0, NULL, NULL,
-        'UNVERIFIED: not offered by kie'),
+        'Replicate, by the second that its A100 (80 GB) worked (replicate.com/docs/billing); the hold reckons with 30 s + 5 s a second of music'),
     ('mureka', 'music', 'mureka', 'kie', NULL, NULL, NULL,
         '', 0, NULL, NULL,
-        'UNVERIFIED: not offered by kie'),
+        'Mureka''s own API, by the song. Its price list could not be read: resellers ask 0.03 (7.6, 8, 9) to 0.225 (9.5), here with a margin'),
     ('elevenlabs-tts', 'speech', 'elevenlabs', 'kie', NULL, NULL, NULL,
         '', 0, NULL, NULL,
-        'kie.ai price list 2026-06-09; per 1000 characters; turbo 2.5 0.03; elevenlabs/text-to-dialogue-v3 0.07');
+        'kie.ai price list 2026-06-09; per 1000 characters; multilingual v2'),
+    ('elevenlabs-tts-turbo', 'speech', 'elevenlabs', 'kie', NULL, NULL, NULL,
+        '', 0, NULL, NULL,
+        'kie.ai price list 2026-06-09; per 1000 characters; turbo 2.5'),
+    ('elevenlabs-dialogue', 'speech', 'elevenlabs', 'kie', NULL, NULL, NULL,
+        '', 0, NULL, NULL,
+        'kie.ai price list 2026-06-09; per 1000 characters; dialogue v3');
 INSERT INTO model (name, kind, owned_by, dialect, context_length, max_output_tokens, dimensions, capabilities,
     image_tokens, retires_on, successor, note)
 SELECT s.name, s.kind, s.owned_by, s.dialect, s.context_length, s.max_output_tokens, s.dimensions, s.capabilities,
@@ -224,7 +245,25 @@ INSERT INTO seed_alias VALUES
     ('meta-llama/llama-3.3-70b-instruct', 'llama-3.3-70b'),
     ('qwen/qwen3-max', 'qwen3-max'),
     ('x-ai/grok-4.3', 'grok-4.3'),
-    ('qwen/qwen3-embedding-8b', 'qwen3-embedding-8b');
+    ('qwen/qwen3-embedding-8b', 'qwen3-embedding-8b'),
+    ('flux1-kontext', 'flux-kontext-pro'),
+    ('google/nano-banana', 'nano-banana'),
+    ('gpt-image-2-text-to-image', 'gpt-image'),
+    ('ideogram/v3-text-to-image', 'ideogram-v3'),
+    ('recraft/crisp-upscale', 'recraft-crisp-upscale'),
+    ('recraft/remove-background', 'recraft-remove-background'),
+    ('qwen/text-to-image', 'qwen-image'),
+    ('veo-3-1', 'veo-3.1'),
+    ('runway/gen4-aleph', 'runway-aleph'),
+    ('4o-image-api', 'gpt-4o-image'),
+    ('bytedance/seedance-2', 'seedance-2'),
+    ('wan/2-7-text-to-video', 'wan-2.7'),
+    ('kling-3.0/video', 'kling-3.0'),
+    ('ai-music-api/generate', 'suno-v6'),
+    ('meta/musicgen', 'musicgen'),
+    ('elevenlabs/text-to-speech-multilingual-v2', 'elevenlabs-tts'),
+    ('elevenlabs/text-to-speech-turbo-2-5', 'elevenlabs-tts-turbo'),
+    ('elevenlabs/text-to-dialogue-v3', 'elevenlabs-dialogue');
 INSERT INTO model_alias (alias, model_id)
 SELECT s.alias, m.id FROM seed_alias s JOIN model m ON m.name = s.model
     LEFT JOIN model_alias a ON a.alias = s.alias
@@ -303,7 +342,9 @@ INSERT INTO seed_unit_price VALUES
     ('nano-banana-pro', 'image', 0.09),
     ('gpt-image', 'image', 0.03),
     ('ideogram-v3', 'image', 0.035),
-    ('recraft', 'image', 0.0025),
+    ('recraft', 'image', 0.04),
+    ('recraft-crisp-upscale', 'image', 0.0025),
+    ('recraft-remove-background', 'image', 0.005),
     ('qwen-image', 'megapixel', 0.02),
     ('veo-3.1', 'video', 1.25),
     ('runway-aleph', 'video', 0.55),
@@ -311,12 +352,86 @@ INSERT INTO seed_unit_price VALUES
     ('wan-2.7', 'second', 0.08),
     ('kling-3.0', 'second', 0.1),
     ('suno-v4.5-plus', 'request', 0.06),
-    ('elevenlabs-tts', 'kchar', 0.06);
+    ('suno-v6', 'request', 0.06),
+    ('musicgen', 'second', 0.0014),
+    ('mureka', 'song', 0.045),
+    ('elevenlabs-tts', 'kchar', 0.06),
+    ('elevenlabs-tts-turbo', 'kchar', 0.03),
+    ('elevenlabs-dialogue', 'kchar', 0.07);
 INSERT INTO price (model_id, valid_from, unit, unit_usd, set_by)
 SELECT m.id, '2020-01-01', s.unit, s.usd, 'seed'
 FROM seed_unit_price s JOIN model m ON m.name = s.model
 WHERE NOT EXISTS (SELECT 1 FROM price p WHERE p.model_id = m.id)
 ORDER BY m.id;
+
+-- Media: prices by the parameters that make them, as the table in wire/media_models.c names them. Only a combination
+-- that stands here can be called; the basic price above is what lists show. "video" of seedance-2: with video input, whose
+-- seconds count too.
+CREATE OR REPLACE TEMPORARY TABLE seed_variant (
+    position INT UNSIGNED AUTO_INCREMENT PRIMARY KEY,
+    model VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+    variant VARCHAR(120) CHARACTER SET ascii COLLATE ascii_bin,
+    unit VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin, usd DECIMAL(18,9),
+    UNIQUE KEY model_variant (model, variant)
+);
+INSERT INTO seed_variant (model, variant, unit, usd) VALUES
+    ('flux-kontext-pro', 'model=flux-kontext-pro', 'image', 0.025),
+    ('flux-kontext-pro', 'model=flux-kontext-max', 'image', 0.05),
+    ('nano-banana-pro', 'resolution=1K', 'image', 0.09),
+    ('nano-banana-pro', 'resolution=2K', 'image', 0.09),
+    ('nano-banana-pro', 'resolution=4K', 'image', 0.12),
+    ('gpt-image', 'resolution=1K', 'image', 0.03),
+    ('gpt-image', 'resolution=2K', 'image', 0.05),
+    ('gpt-image', 'resolution=4K', 'image', 0.08),
+    ('ideogram-v3', 'rendering_speed=TURBO', 'image', 0.0175),
+    ('ideogram-v3', 'rendering_speed=BALANCED', 'image', 0.035),
+    ('ideogram-v3', 'rendering_speed=QUALITY', 'image', 0.05),
+    ('recraft', 'model=recraftv2,vector=no', 'image', 0.022),
+    ('recraft', 'model=recraftv2,vector=yes', 'image', 0.044),
+    ('recraft', 'model=recraftv3,vector=no', 'image', 0.04),
+    ('recraft', 'model=recraftv3,vector=yes', 'image', 0.08),
+    ('recraft', 'model=recraftv4,vector=no', 'image', 0.04),
+    ('recraft', 'model=recraftv4_vector,vector=yes', 'image', 0.08),
+    ('recraft', 'model=recraftv4_pro,vector=no', 'image', 0.25),
+    ('recraft', 'model=recraftv4_pro_vector,vector=yes', 'image', 0.3),
+    ('recraft', 'model=recraftv4_1,vector=no', 'image', 0.035),
+    ('recraft', 'model=recraftv4_1_vector,vector=yes', 'image', 0.08),
+    ('recraft', 'model=recraftv4_1_utility,vector=no', 'image', 0.035),
+    ('recraft', 'model=recraftv4_1_pro,vector=no', 'image', 0.21),
+    ('recraft', 'model=recraftv4_1_pro_vector,vector=yes', 'image', 0.3),
+    ('veo-3.1', 'model=veo3,resolution=720p', 'video', 1.25),
+    ('veo-3.1', 'model=veo3,resolution=1080p', 'video', 1.275),
+    ('veo-3.1', 'model=veo3,resolution=4k', 'video', 1.85),
+    ('veo-3.1', 'model=veo3,resolution=4K', 'video', 1.85),
+    ('veo-3.1', 'model=veo3_fast,resolution=720p', 'video', 0.3),
+    ('veo-3.1', 'model=veo3_fast,resolution=1080p', 'video', 0.325),
+    ('veo-3.1', 'model=veo3_fast,resolution=4k', 'video', 0.9),
+    ('veo-3.1', 'model=veo3_fast,resolution=4K', 'video', 0.9),
+    ('veo-3.1', 'model=veo3_lite,resolution=720p', 'video', 0.15),
+    ('veo-3.1', 'model=veo3_lite,resolution=1080p', 'video', 0.175),
+    ('seedance-2', 'resolution=480p,video=no', 'second', 0.095),
+    ('seedance-2', 'resolution=720p,video=no', 'second', 0.205),
+    ('seedance-2', 'resolution=1080p,video=no', 'second', 0.51),
+    ('seedance-2', 'resolution=720p,video=yes', 'second', 0.125),
+    ('wan-2.7', 'resolution=720p', 'second', 0.08),
+    ('wan-2.7', 'resolution=1080p', 'second', 0.12),
+    ('kling-3.0', 'mode=std,sound=yes', 'second', 0.1),
+    ('kling-3.0', 'mode=std,sound=no', 'second', 0.07),
+    ('kling-3.0', 'mode=pro,sound=yes', 'second', 0.135),
+    ('kling-3.0', 'mode=pro,sound=no', 'second', 0.09),
+    ('kling-3.0', 'mode=4K,sound=yes', 'second', 0.335),
+    ('kling-3.0', 'mode=4K,sound=no', 'second', 0.335),
+    ('suno-v6', 'model=V6', 'request', 0.06),
+    ('mureka', 'model=mureka-7.6', 'song', 0.045),
+    ('mureka', 'model=mureka-8', 'song', 0.045),
+    ('mureka', 'model=mureka-9', 'song', 0.045),
+    ('mureka', 'model=mureka-9.5', 'song', 0.225),
+    ('mureka', 'model=mureka-o2', 'song', 0.15);
+INSERT INTO price (model_id, variant, valid_from, unit, unit_usd, set_by)
+SELECT m.id, s.variant, '2020-01-01', s.unit, s.usd, 'seed'
+FROM seed_variant s JOIN model m ON m.name = s.model
+WHERE NOT EXISTS (SELECT 1 FROM price p WHERE p.model_id = m.id AND p.variant = s.variant)
+ORDER BY s.position;
 
 -- Position 0 serves; 1 and 2 are the hedges. The last column is the model whose price applies.
 CREATE OR REPLACE TEMPORARY TABLE seed_route (
@@ -410,19 +525,28 @@ INSERT INTO seed_route VALUES
     ('nano-banana-pro', 0, 'kie', 'nano-banana-pro', 'nano-banana-pro'),
     ('gpt-image', 0, 'kie', 'gpt-image-2-text-to-image', 'gpt-image'),
     ('ideogram-v3', 0, 'kie', 'ideogram/v3-text-to-image', 'ideogram-v3'),
-    ('recraft', 0, 'kie', 'recraft/crisp-upscale', 'recraft'),
+    ('recraft', 0, 'recraft', 'recraft/generations', 'recraft'),
+    ('recraft-crisp-upscale', 0, 'kie', 'recraft/crisp-upscale', 'recraft-crisp-upscale'),
+    ('recraft-remove-background', 0, 'kie', 'recraft/remove-background', 'recraft-remove-background'),
     ('qwen-image', 0, 'kie', 'qwen/text-to-image', 'qwen-image'),
     ('veo-3.1', 0, 'kie', 'veo-3-1', 'veo-3.1'),
     ('runway-aleph', 0, 'kie', 'runway/gen4-aleph', 'runway-aleph'),
+    ('runway', 0, 'kie', 'runway', 'runway'),
+    ('gpt-4o-image', 0, 'kie', '4o-image-api', 'gpt-4o-image'),
     ('seedance-2', 0, 'kie', 'bytedance/seedance-2', 'seedance-2'),
     ('wan-2.7', 0, 'kie', 'wan/2-7-text-to-video', 'wan-2.7'),
     ('kling-3.0', 0, 'kie', 'kling-3.0/video', 'kling-3.0'),
     ('suno-v4.5-plus', 0, 'kie', 'ai-music-api/generate', 'suno-v4.5-plus'),
-    ('elevenlabs-tts', 0, 'kie', 'elevenlabs/text-to-speech-multilingual-v2', 'elevenlabs-tts');
+    ('suno-v6', 0, 'kie', 'ai-music-api/generate', 'suno-v6'),
+    ('musicgen', 0, 'replicate', 'meta/musicgen:671ac645ce5e552cc63a54a2bbff63fcf798043055d2dac5fc9e36a837eedcfb', 'musicgen'),
+    ('mureka', 0, 'mureka', 'mureka/song', 'mureka'),
+    ('elevenlabs-tts', 0, 'kie', 'elevenlabs/text-to-speech-multilingual-v2', 'elevenlabs-tts'),
+    ('elevenlabs-tts-turbo', 0, 'kie', 'elevenlabs/text-to-speech-turbo-2-5', 'elevenlabs-tts-turbo'),
+    ('elevenlabs-dialogue', 0, 'kie', 'elevenlabs/text-to-dialogue-v3', 'elevenlabs-dialogue');
 INSERT INTO route (model_id, position, provider, upstream_model, price_model_id)
 SELECT m.id, s.position, s.provider, s.upstream_model, pm.id
 FROM seed_route s JOIN model m ON m.name = s.model JOIN model pm ON pm.name = s.price_model
 WHERE NOT EXISTS (SELECT 1 FROM route r WHERE r.model_id = m.id)
 ORDER BY m.id, s.position;
 
-DROP TEMPORARY TABLE seed_model, seed_alias, seed_price, seed_unit_price, seed_route;
+DROP TEMPORARY TABLE seed_model, seed_alias, seed_price, seed_unit_price, seed_variant, seed_route;

@@ -26,6 +26,13 @@ int endpoint_read_json(struct endpoint *ep, struct exchange *x, struct err *err)
     return exchange_read_body(&ep->body, x, (size_t)ep->app->conf->max_body, err);
 }
 
+void endpoint_after(struct endpoint *ep, endpoint_after_fn *fn, void *arg)
+{
+    assert(ep->after == NULL);
+    ep->after = fn;
+    ep->after_arg = arg;
+}
+
 static int check_fields(struct json_object *body, const char *const *fields, size_t field_count,
                         struct err *err)
 {

@@ -18,6 +18,11 @@
 #include "store/apikey.h"
 #include "store/session.h"
 
+struct endpoint;
+
+/* Work that is done once the client has its answer. */
+typedef void endpoint_after_fn(struct endpoint *ep, void *arg);
+
 /* One a worker thread; reset from request to request. */
 struct endpoint {
     struct app *app;
@@ -32,6 +37,8 @@ struct endpoint {
     int64_t account_id;               /* who acts: ROUTER_SESSION, ROUTER_ACCOUNT (owner of the key,
                                          not the payer) and ROUTER_KEY; else 0 */
     struct session_principal session; /* ROUTER_SESSION and ROUTER_ACCOUNT; session_id 0: by key */
+    endpoint_after_fn *after;         /* endpoint_after; NULL: nothing */
+    void *after_arg;
 };
 
 /* router_fn; context is a struct endpoint. */
@@ -46,6 +53,13 @@ int ep_models(void *context, struct exchange *x, const struct router_match *matc
 int ep_model(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_me(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_usage(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_job_create(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_job_record(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_jobs(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_callback(void *context, struct exchange *x, const struct router_match *match,
+                struct err *err);
 int ep_health(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 /* Sign-up and sign-in (ep_auth.c). */
 int ep_auth_signup(void *context, struct exchange *x, const struct router_match *match,
@@ -64,10 +78,76 @@ int ep_auth_sessions(void *context, struct exchange *x, const struct router_matc
                      struct err *err);
 int ep_auth_revoke(void *context, struct exchange *x, const struct router_match *match,
                    struct err *err);
+/* Lists and sums of calls, tiers (ep_usage_read.c). */
+int ep_usage_list(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_usage_summary(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_tiers(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+/* Keys (ep_keys.c). */
+int ep_keys(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_key_create(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_key_change(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_key_delete(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_key_rotate(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+/* Teams (ep_teams.c). */
+int ep_teams(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_team(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_team_create(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+int ep_team_change(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+int ep_team_invite(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
+int ep_team_uninvite(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_team_join(void *context, struct exchange *x, const struct router_match *match,
+                 struct err *err);
+/* Their members. */
+int ep_member_change(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_member_remove(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_team_transfer(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+/* Credit, statements, Stripe (ep_credit.c). */
+int ep_credit(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_credit_checkout(void *context, struct exchange *x, const struct router_match *match,
+                       struct err *err);
+int ep_credit_refund(void *context, struct exchange *x, const struct router_match *match,
+                     struct err *err);
+int ep_statements(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
+int ep_statement(void *context, struct exchange *x, const struct router_match *match,
+                 struct err *err);
+int ep_stripe_webhook(void *context, struct exchange *x, const struct router_match *match,
+                      struct err *err);
+/* Webhooks: deliveries and secrets. */
+int ep_hooks(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_hook(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_hook_redeliver(void *context, struct exchange *x, const struct router_match *match,
+                      struct err *err);
+int ep_hook_secrets(void *context, struct exchange *x, const struct router_match *match,
+                    struct err *err);
+int ep_hook_rotate(void *context, struct exchange *x, const struct router_match *match,
+                   struct err *err);
 /* What OpenAI has retired. */
 int ep_retired(void *context, struct exchange *x, const struct router_match *match,
                struct err *err);
 
+/* Is this one of kie.ai's paths, whose errors have kie.ai's `code` and `msg` beside OpenAI's error?
+ */
+bool ep_job_owns(const struct router_match *match);
+/* As reply_error, in that form. */
+void ep_job_error(struct exchange *x, const struct err *e, const char *allow);
+
+/* Has `fn` called after the answer, with the request's arena still there. Once a request; the
+ * answer must have been written. */
+void endpoint_after(struct endpoint *ep, endpoint_after_fn *fn, void *arg);
 /* Reads a body that must be a JSON object with no other members than `fields`; 400 names another
  * one. 415 unless it is announced as JSON: a form of another site cannot do that. 413 beyond
  * ENDPOINT_OBJECT_MAX. An empty body is an empty object where `may_be_empty`. The caller owns *out

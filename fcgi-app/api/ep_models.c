@@ -99,15 +99,41 @@ static struct json_object *model_json(const struct catalog_model *m, const char 
     return obj;
 }
 
+/* The models that a key with a list of its own may call; *limited: only these. */
+struct allowed {
+    bool limited;
+    int64_t *ids;
+    size_t count;
+};
+
+static int read_allowed(struct allowed *out, struct endpoint *ep, struct err *err)
+{
+    *out = (struct allowed){.limited = ep->principal.models_limited};
+    if (!out->limited)
+        return 0;
+    return apikey_models(&out->ids, &out->count, &ep->app->store, ep->arena, ep->principal.key_id,
+                         err);
+}
+
+static bool is_allowed(const struct allowed *allowed, int64_t model_id)
+{
+    for (size_t i = 0; i < allowed->count; i++)
+        if (allowed->ids[i] == model_id)
+            return true;
+    return !allowed->limited;
+}
+
 int ep_models(void *context, struct exchange *x, const struct router_match *match, struct err *err)
 {
     struct endpoint *ep = context;
     const struct models_copy *copy = NULL;
     struct apikey_price *prices = NULL;
+    struct allowed allowed;
     size_t count = 0;
 
     (void)match;
-    if (apikey_prices(&prices, &count, &ep->app->store, ep->arena, ep->principal.markup, 0, err) !=
+    if (read_allowed(&allowed, ep, err) != 0 ||
+        apikey_prices(&prices, &count, &ep->app->store, ep->arena, ep->principal.markup, 0, err) !=
             0 ||
         models_take(&copy, ep->app->models, err) != 0)
         return -1;
@@ -115,7 +141,8 @@ int ep_models(void *context, struct exchange *x, const struct router_match *matc
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < catalog->model_count; i++) {
         const struct catalog_model *m = &catalog->models[i];
-        json_object_array_add(list, model_json(m, m->name, price_of(prices, count, m->id)));
+        if (is_allowed(&allowed, m->id))
+            json_object_array_add(list, model_json(m, m->name, price_of(prices, count, m->id)));
     }
     models_give(ep->app->models, copy);
     struct json_object *body = json_object_new_object();
@@ -132,10 +159,15 @@ static int model_answer(struct endpoint *ep, struct exchange *x, const char *id,
     const struct catalog_model *model = NULL;
     const char *substituted = NULL;
     struct apikey_price *prices = NULL;
+    struct allowed allowed;
     size_t count = 0;
 
     if (models_find(&model, &substituted, copy, id, err) != 0 ||
-        apikey_prices(&prices, &count, &ep->app->store, ep->arena, ep->principal.markup, model->id,
+        read_allowed(&allowed, ep, err) != 0)
+        return -1;
+    if (!is_allowed(&allowed, model->id))
+        return apikey_refuse_model(&ep->app->store, ep->arena, ep->key_hash, model->id, err);
+    if (apikey_prices(&prices, &count, &ep->app->store, ep->arena, ep->principal.markup, model->id,
                       err) != 0)
         return -1;
     struct json_object *body = model_json(model, id, price_of(prices, count, model->id));

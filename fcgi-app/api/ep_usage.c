@@ -23,6 +23,18 @@ static struct json_object *lines_json(const struct usage_entry *u)
     return list;
 }
 
+static const char *rule(const struct usage_entry *u)
+{
+    if (u->upstream_cost_usd != NULL)
+        return "charge = upstream_cost x (1 + markup), rounded half up to 9 places, at most the "
+               "hold";
+    if (u->unit != NULL)
+        return "charge = quantity x unit price x (1 + markup), rounded half up to 9 places, at "
+               "most the hold";
+    return "charge = sum(tokens x price / 1,000,000) x (1 + markup), rounded half up to 9 places, "
+           "at most the hold";
+}
+
 static struct json_object *arithmetic_json(const struct usage_entry *u)
 {
     struct json_object *obj = json_object_new_object();
@@ -30,18 +42,19 @@ static struct json_object *arithmetic_json(const struct usage_entry *u)
     jsonx_set_i64(obj, "price_id", u->price_id);
     jsonx_set_bool(obj, "long_prompt_price", u->above_tier);
     jsonx_set(obj, "lines", lines_json(u));
+    if (u->unit != NULL) {
+        jsonx_set_str(obj, "unit", u->unit);
+        jsonx_set_str(obj, "variant", u->variant);
+        jsonx_set_decimal(obj, "quantity", u->quantity);
+        jsonx_set_decimal(obj, "unit_usd", u->unit_usd);
+    }
     jsonx_set_decimal(obj, "upstream_cost_usd", u->upstream_cost_usd);
     jsonx_set_decimal(obj, "subtotal_usd", u->subtotal_usd);
     jsonx_set_decimal(obj, "markup", u->markup);
     jsonx_set_decimal(obj, "hold_usd", u->hold_usd);
     jsonx_set_decimal(obj, "absorbed_usd", u->absorbed_usd);
     jsonx_set_decimal(obj, "charge_usd", u->charge_usd);
-    jsonx_set_str(obj, "rule",
-                  u->upstream_cost_usd != NULL
-                      ? "charge = upstream_cost x (1 + markup), rounded half up to 9 places, at "
-                        "most the hold"
-                      : "charge = sum(tokens x price / 1,000,000) x (1 + markup), rounded half up "
-                        "to 9 places, at most the hold");
+    jsonx_set_str(obj, "rule", rule(u));
     return obj;
 }
 

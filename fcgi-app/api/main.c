@@ -72,6 +72,18 @@ __attribute__((noinline)) static void prefer_key_error(struct worker *w, struct 
         *err = key_err;
 }
 
+/* What a handler has left for the time after the answer. */
+static void run_after(struct worker *w, struct exchange *x)
+{
+    endpoint_after_fn *after = w->ep.after;
+
+    if (after == NULL)
+        return;
+    w->ep.after = NULL;
+    exchange_finish(x);
+    after(&w->ep, w->ep.after_arg);
+}
+
 static int run_model_call(struct worker *w, struct exchange *x, const struct router_match *match,
                           struct err *err)
 {
@@ -83,6 +95,7 @@ static int run_model_call(struct worker *w, struct exchange *x, const struct rou
         return -1;
     }
     int rc = match->route->handler(&w->ep, x, match, err);
+    run_after(w, x); /* counts as part of the call */
     worker_pool_leave(w->gateway->pool);
     if (rc != 0 && !exchange_began(x))
         prefer_key_error(w, err);
@@ -117,40 +130,45 @@ static reply_error_body_fn *error_body_of(const char *path)
     return anthropic ? messages_error_body : NULL;
 }
 
-static int route_request(struct worker *w, struct exchange *x, const char **allow, struct err *err)
+static int route_request(struct router_match *match, struct worker *w, struct exchange *x,
+                         const char **allow, struct err *err)
 {
     const char *method = exchange_param(x, "REQUEST_METHOD");
-    struct router_match match;
     char *path = NULL;
 
     if (exchange_check_params(x, err) != 0 || exchange_path(&path, x, w->ep.arena, err) != 0)
         return -1;
     const char *below = below_mount(path);
     w->ep.error_body = error_body_of(below);
-    if (router_find(&match, allow, api_routes, api_route_count, method != NULL ? method : "GET",
+    if (router_find(match, allow, api_routes, api_route_count, method != NULL ? method : "GET",
                     below, w->ep.arena, err) != 0)
         return -1;
-    w->ep.path = match.route->path;
-    return dispatch(w, x, &match, err);
+    w->ep.path = match->route->path;
+    return dispatch(w, x, match, err);
 }
 
 static void handle(void *local, struct exchange *x, struct arena *arena)
 {
     struct worker *w = local;
+    struct router_match match = {0};
     const char *allow = NULL;
     struct err err;
 
     err_clear(&err);
     w->ep.arena = arena;
     w->ep.error_body = NULL;
+    w->ep.after = NULL;
     buf_clear(&w->ep.body);
-    if (route_request(w, x, &allow, &err) != 0 && err.code != ERR_CLIENT_GONE) {
+    if (route_request(&match, w, x, &allow, &err) != 0 && err.code != ERR_CLIENT_GONE) {
         if (err.status >= 500)
             log_write(LOG_LEVEL_WARN, exchange_request_id(x), "%d %s: %s", err.status,
                       err_name(err.code), err.detail[0] != '\0' ? err.detail : err.message);
-        if (!exchange_began(x))
+        if (!exchange_began(x) && ep_job_owns(&match))
+            ep_job_error(x, &err, allow);
+        else if (!exchange_began(x))
             reply_error_as(x, &err, allow, w->ep.error_body);
     }
+    run_after(w, x);
     buf_shrink(&w->ep.body, BODY_KEEP);
 }
 

@@ -39,6 +39,9 @@ struct conf {
     const char *url[PROVIDER__COUNT]; /* base URL, no trailing slash */
     const char *key[PROVIDER__COUNT]; /* NULL: provider not configured */
     const char *kie_webhook_key;
+    const char *stripe_url;
+    const char *stripe_key;         /* NULL: credit cannot be bought through Stripe */
+    const char *stripe_webhook_key; /* secret of the webhook endpoint (whsec_...) */
     const char *public_url;
     const char *mail_url;
     const char *mail_from;

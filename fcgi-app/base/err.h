@@ -22,6 +22,7 @@ enum err_code {
     ERR_NOT_SIGNED_IN,        /* 401, code not_signed_in: no session, or one that has ended */
     ERR_CREDENTIALS,          /* 401, code invalid_credentials */
     ERR_FORBIDDEN,            /* 403 */
+    ERR_MODEL_NOT_ALLOWED,    /* 403, code model_not_allowed: not on the key's list */
     ERR_CSRF,                 /* 403, code csrf_failed */
     ERR_TOKEN,                /* 400, code invalid_token: of a link in a mail */
     ERR_RATE_LIMITED,         /* 429, code rate_limit_exceeded, Retry-After */
@@ -37,6 +38,7 @@ enum err_code {
     ERR_IDEMPOTENCY_BUSY,     /* 409 idempotency_in_flight, Retry-After */
     ERR_IDEMPOTENCY_GONE,     /* 410 idempotency_answer_gone */
     ERR_IDEMPOTENCY_REUSED,   /* 422 idempotency_key_reused */
+    ERR_CONFLICT,             /* 409 conflict */
     ERR_LENGTH,               /* 411 length_required */
     ERR_TOO_LARGE,            /* 413 request_too_large */
     ERR_MEDIA_TYPE,           /* 415 unsupported_media_type */

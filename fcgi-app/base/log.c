@@ -28,9 +28,10 @@ struct mask_rule {
 
 static const struct mask_rule mask_rules[] = {
     {"sk-", true, false},    {"sk_", true, false},    {"AIza", true, false},
-    {"whsec_", true, false}, {"r8_", true, false},    {"bearer ", true, true},
-    {"key-", false, false},  {"org-", false, false},  {"proj_", false, false},
-    {"user-", false, false}, {"user_", false, false}, {"acct_", false, false},
+    {"rk_", true, false},    {"whsec_", true, false}, {"r8_", true, false},
+    {"bearer ", true, true}, {"key-", false, false},  {"org-", false, false},
+    {"proj_", false, false}, {"user-", false, false}, {"user_", false, false},
+    {"acct_", false, false},
 };
 
 enum {

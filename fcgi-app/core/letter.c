@@ -87,3 +87,21 @@ struct signup_mail letter_changed(struct arena *arena, const char *public_url, c
             host, network, public_url),
     };
 }
+
+struct signup_mail letter_invite(struct arena *arena, const char *public_url, const char *token,
+                                 const char *from, const char *team, const char *address)
+{
+    static_assert(LETTER_INVITE_LIFE_DAYS == 7, "the letter says 7 days");
+    const char *host = host_of(arena, public_url);
+
+    return (struct signup_mail){
+        .subject = arena_printf(arena, "An invitation to a team at %s", host),
+        .body = arena_printf(
+            arena,
+            "%s invites you to the team \"%s\" at %s.\n"
+            "Open this link, and sign in or sign up with this address, %s:\n\n"
+            "%s/dashboard/#invite=%s\n\n"
+            "It works once, within 7 days. If you do not know what this is about, do nothing.\n",
+            from, team, host, address, public_url, token),
+    };
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The texts of the mails about sign-up and sign-in. Pure; texts live in the arena. The service is
- * named by the host of public_url.
+ * The texts of the mails about sign-up, sign-in and teams. Pure; texts live in the arena. The
+ * service is named by the host of public_url.
  */
 #ifndef AIG_LETTER_H
 #define AIG_LETTER_H
@@ -21,7 +21,15 @@ struct signup_mail letter_reset(struct arena *arena, const char *public_url, con
 /* The password was changed. */
 struct signup_mail letter_changed(struct arena *arena, const char *public_url, const char *network);
 
+/* From a member of a team to an address that may have no account yet. */
+struct signup_mail letter_invite(struct arena *arena, const char *public_url, const char *token,
+                                 const char *from, const char *team, const char *address);
+
 /* Lives of the links, which the letters tell in words. */
-enum { LETTER_VERIFY_LIFE_S = 48 * 3600, LETTER_RESET_LIFE_S = 3600 };
+enum {
+    LETTER_VERIFY_LIFE_S = 48 * 3600,
+    LETTER_RESET_LIFE_S = 3600,
+    LETTER_INVITE_LIFE_DAYS = 7,
+};
 
 #endif

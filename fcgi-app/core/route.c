@@ -7,7 +7,8 @@ static const char *const api_names[] = {
     [API_OPENAI] = "openai",         [API_OPENAI_RESPONSES] = "openai-responses",
     [API_ANTHROPIC] = "anthropic",   [API_GOOGLE] = "google",
     [API_OPENROUTER] = "openrouter", [API_KIE] = "kie",
-    [API_OTHER] = "other",
+    [API_RECRAFT] = "recraft",       [API_MUREKA] = "mureka",
+    [API_REPLICATE] = "replicate",   [API_OTHER] = "other",
 };
 
 const char *route_api_name(enum catalog_api api)

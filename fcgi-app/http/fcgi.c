@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcgiapp.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ struct exchange {
     bool began;
     bool broken;
     bool body_read;
+    bool finished;
     struct exchange_tap *tap; /* or NULL */
     char request_id[IDENT_REQUEST_SIZE];
     int64_t start_ms;
@@ -125,6 +127,7 @@ int exchange_accept(struct exchange *x)
     x->began = false;
     x->broken = false;
     x->body_read = false;
+    x->finished = false;
     x->tap = NULL;
     x->start_ms = timing_mono_ms();
     ident_request(x->request_id);
@@ -143,11 +146,27 @@ static void drop_body(struct exchange *x)
             return;
 }
 
+/* The web server waits for the end of what a CGI program writes, which may not come with the
+ * answer's last byte: work may follow. */
+static void close_stdout(void)
+{
+    int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    if (null_fd < 0)
+        return;
+    (void)dup2(null_fd, STDOUT_FILENO);
+    close(null_fd);
+}
+
 void exchange_finish(struct exchange *x)
 {
+    if (x->finished)
+        return;
+    x->finished = true;
     if (x->cgi) {
         (void)exchange_flush(x);
         drop_body(x);
+        close_stdout();
         return;
     }
     FCGX_Finish_r(&x->fcgx);

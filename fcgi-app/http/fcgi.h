@@ -32,7 +32,7 @@ void exchange_free(struct exchange *x);
 /* Waits for the next request: 0; -1 when the process is to stop (exchange_stop_accepting) or, in
  * plain CGI, when its one request has been had. Errors of accept(2) are logged and tried again. */
 int exchange_accept(struct exchange *x);
-/* Ends the request: sends what is buffered. */
+/* Ends the request: sends what is buffered, and lets the client go. A second time: nothing. */
 void exchange_finish(struct exchange *x);
 /* Makes exchange_accept of all threads answer -1 once a signal interrupts them. Safe in a signal
  * handler. */

@@ -62,6 +62,16 @@ void reply_error_body(struct buf *out, const struct err *e)
     buf_append_str(out, "}}");
 }
 
+void reply_error_headers(struct exchange *x, const struct err *e, const char *allow)
+{
+    if (e->retry_after_s > 0)
+        exchange_header(x, "Retry-After", "%d", e->retry_after_s);
+    if (e->status == 401)
+        exchange_header(x, "WWW-Authenticate", "Bearer");
+    if (allow != NULL)
+        exchange_header(x, "Allow", "%s", allow);
+}
+
 static void openai_body(struct buf *out, const struct err *e, const char *request_id)
 {
     (void)request_id;
@@ -79,12 +89,7 @@ void reply_error_as(struct exchange *x, const struct err *e, const char *allow,
     struct buf out;
 
     exchange_clear_headers(x);
-    if (e->retry_after_s > 0)
-        exchange_header(x, "Retry-After", "%d", e->retry_after_s);
-    if (e->status == 401)
-        exchange_header(x, "WWW-Authenticate", "Bearer");
-    if (allow != NULL)
-        exchange_header(x, "Allow", "%s", allow);
+    reply_error_headers(x, e, allow);
     buf_init(&out, 16 * 1024);
     (body != NULL ? body : openai_body)(&out, e, exchange_request_id(x));
     buf_append_char(&out, '\n');

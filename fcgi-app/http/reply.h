@@ -26,6 +26,8 @@ int reply_empty(struct exchange *x, int status);
 
 /* Appends {"error":{...}} to out. */
 void reply_error_body(struct buf *out, const struct err *e);
+/* Adds the headers that go with an error: Retry-After, WWW-Authenticate, Allow (may be NULL). */
+void reply_error_headers(struct exchange *x, const struct err *e, const char *allow);
 /* Sends the error with its status, Retry-After and, for a 405, Allow (may be NULL). */
 void reply_error(struct exchange *x, const struct err *e, const char *allow);
 /* The same in another language: `body` appends the JSON object; NULL: OpenAI's. */

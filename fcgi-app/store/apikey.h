@@ -21,8 +21,10 @@ struct apikey_cap {
 };
 
 struct apikey_me {
-    int64_t key_id;
+    int64_t key_id;     /* 0: none; then what is of the key and the team is unused */
     int64_t account_id; /* the payer */
+    const char *email;  /* both only of apikey_me_account */
+    const char *name;
     const char *key_name;
     const char *key_prefix;
     const char *key_last4;
@@ -45,6 +47,7 @@ struct apikey_me {
 };
 
 struct apikey_principal {
+    bool models_limited; /* the key may call the models of its list only */
     int64_t key_id;
     int64_t account_id; /* the payer */
     int64_t owner_id;   /* account that owns the key; another than the payer's in a team */
@@ -58,6 +61,18 @@ int apikey_find(struct apikey_principal *out, struct store *s, struct arena *are
 /* Everything about a key that apikey_find has accepted. */
 int apikey_me(struct apikey_me *out, struct store *s, struct arena *arena, int64_t key_id,
               struct err *err) AIG_MUST_USE;
+
+/* The same of an account whose owner is signed in. */
+int apikey_me_account(struct apikey_me *out, struct store *s, struct arena *arena,
+                      int64_t account_id, struct err *err) AIG_MUST_USE;
+
+/* Ids of the models that a key with models_limited may call. */
+int apikey_models(int64_t **ids, size_t *count, struct store *s, struct arena *arena,
+                  int64_t key_id, struct err *err) AIG_MUST_USE;
+/* The 403 for a model that is not on the key's list; names both. Always -1. */
+int apikey_refuse_model(struct store *s, struct arena *arena,
+                        const unsigned char hash[SECRET_SHA256_SIZE], int64_t model_id,
+                        struct err *err);
 
 /* Prices as a customer at this markup pays them are computed by SQL: for each model id of the
  * catalog the kinds of struct catalog_price times (1 + markup). Rows in the arena, by model id. */

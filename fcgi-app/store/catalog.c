@@ -41,6 +41,8 @@ static const char *const APIS[] = {
     [API_OPENAI] = "openai",         [API_OPENAI_RESPONSES] = "openai-responses",
     [API_ANTHROPIC] = "anthropic",   [API_GOOGLE] = "google",
     [API_OPENROUTER] = "openrouter", [API_KIE] = "kie",
+    [API_RECRAFT] = "recraft",       [API_MUREKA] = "mureka",
+    [API_REPLICATE] = "replicate",
 };
 static_assert(ARRAY_LEN(APIS) == API_OTHER, "a name for every API");
 

@@ -22,6 +22,9 @@ enum catalog_api {
     API_GOOGLE,
     API_OPENROUTER,
     API_KIE,
+    API_RECRAFT,
+    API_MUREKA,
+    API_REPLICATE,
     API_OTHER
 };
 

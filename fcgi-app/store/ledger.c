@@ -8,6 +8,7 @@
 #include "db/combine.h"
 #include "db/stmt.h"
 #include "db/txn.h"
+#include "store/apikey.h"
 
 #include <limits.h>
 #include <string.h>
@@ -127,6 +128,8 @@ static const struct {
     {"no_price", ERR_MODEL_NOT_FOUND, "model",
      "This model has no price at present and cannot be called. GET /v1/models lists those that "
      "can."},
+    {"model_not_allowed", ERR_MODEL_NOT_ALLOWED, "model",
+     "The model that would stand in is not on the list of models of this key."},
     {"key_cap_exceeded", ERR_KEY_CAP, NULL, NULL},
     {"account_cap_exceeded", ERR_ACCOUNT_CAP, NULL, NULL},
     {"team_cap_exceeded", ERR_TEAM_CAP, NULL, NULL},
@@ -172,12 +175,13 @@ static const char *iso(struct arena *arena, const char *sql_time)
     return text;
 }
 
-/* What would let the call through. */
-static const char *advice(struct arena *arena, const struct db_rows *rows, const char *scope)
+/* What would let the call through. Jobs have no length that could be cut. */
+static const char *advice(struct arena *arena, const struct db_rows *rows, const char *scope,
+                          bool job)
 {
     int64_t fit = db_cell_i64(rows, 0, AUTHORIZE_FIT_TOKENS, 0);
     const char *resets_at = db_cell(rows, 0, AUTHORIZE_RESETS_AT);
-    const char *first = " Nothing of this prompt's length fits.";
+    const char *first = job ? "" : " Nothing of this prompt's length fits.";
     const char *second = " This cap does not reset by itself.";
 
     if (fit > 0)
@@ -190,29 +194,30 @@ static const char *advice(struct arena *arena, const struct db_rows *rows, const
 }
 
 static int refuse_money(enum err_code code, struct arena *arena, const struct db_rows *rows,
-                        struct err *err)
+                        bool job, struct err *err)
 {
     const char *scope = db_cell(rows, 0, AUTHORIZE_SCOPE);
     const char *limit = dollars(arena, db_cell(rows, 0, AUTHORIZE_LIMIT_USD));
     const char *spent = dollars(arena, db_cell(rows, 0, AUTHORIZE_SPENT_USD));
     const char *held = dollars(arena, db_cell(rows, 0, AUTHORIZE_HELD_USD));
     const char *need = dollars(arena, db_cell(rows, 0, AUTHORIZE_NEED_USD));
-    const char *more = advice(arena, rows, scope);
+    const char *more = advice(arena, rows, scope, job);
+    const char *what = job ? "This job costs" : "This call may need";
 
     if (is(scope, "balance"))
         return err_set(err, code, scope,
-                       "This call may need %s, but the credit left is %s, of which %s is held by "
-                       "running calls.%s",
-                       need, limit, held, more);
+                       "%s %s, but the credit left is %s, of which %s is held by running "
+                       "calls.%s",
+                       what, need, limit, held, more);
     return err_set(err, code, scope,
-                   "This call may need %s, but %s of %s does not leave that: %s is spent and %s is "
-                   "held by running calls.%s",
-                   need, cap_of(scope), limit, spent, held, more);
+                   "%s %s, but %s of %s does not leave that: %s is spent and %s is held by running "
+                   "calls.%s",
+                   what, need, cap_of(scope), limit, spent, held, more);
 }
 
 /* Rows NULL: without figures. */
-static int refuse(const char *outcome, struct arena *arena, const struct db_rows *rows,
-                  const char *request_id, const char *sql, struct err *err)
+static int refuse_as(const char *outcome, struct arena *arena, const struct db_rows *rows, bool job,
+                     const char *request_id, const char *sql, struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(REFUSALS); i++) {
         if (!is(outcome, REFUSALS[i].outcome))
@@ -220,11 +225,25 @@ static int refuse(const char *outcome, struct arena *arena, const struct db_rows
         if (REFUSALS[i].message != NULL)
             return err_set(err, REFUSALS[i].code, REFUSALS[i].param, "%s", REFUSALS[i].message);
         if (rows != NULL)
-            return refuse_money(REFUSALS[i].code, arena, rows, err);
+            return refuse_money(REFUSALS[i].code, arena, rows, job, err);
         return err_set(err, REFUSALS[i].code, NULL,
                        "The credit left does not cover this call at the price of another model.");
     }
     return unexpected(outcome, request_id, sql, err);
+}
+
+static int refuse(const char *outcome, struct arena *arena, const struct db_rows *rows,
+                  const char *request_id, const char *sql, struct err *err)
+{
+    return refuse_as(outcome, arena, rows, false, request_id, sql, err);
+}
+
+int ledger_refuse_job(struct arena *arena, const struct db_rows *rows, const char *request_id,
+                      const char *sql, struct err *err)
+{
+    const char *outcome = rows->row_count == 1 ? db_cell(rows, 0, AUTHORIZE_OUTCOME) : NULL;
+
+    return refuse_as(outcome, arena, rows, true, request_id, sql, err);
 }
 
 /* --- Values that come from providers ------------------------------------------------------------
@@ -297,6 +316,8 @@ int ledger_authorize(struct ledger_hold *out, struct store *s, struct arena *are
     *out = (struct ledger_hold){0};
     if (call_combined(&rows, &outcome, s->authorize, arena, params, ARRAY_LEN(params), err) != 0)
         return -1;
+    if (is(outcome, "model_not_allowed"))
+        return apikey_refuse_model(s, arena, want->key_hash, want->model_id, err);
     if (!is(outcome, "held"))
         return refuse(outcome, arena, &rows, want->request_id, SQL_AUTHORIZE, err);
     memcpy(out->request_id, want->request_id, sizeof(out->request_id));

@@ -48,6 +48,12 @@ struct ledger_hold {
 int ledger_authorize(struct ledger_hold *out, struct store *s, struct arena *arena,
                      const struct ledger_want *want, struct err *err) AIG_MUST_USE;
 
+struct db_rows;
+
+/* store/task's: the refusal in a row that has the columns of ledger_authorize. Returns -1. */
+int ledger_refuse_job(struct arena *arena, const struct db_rows *rows, const char *request_id,
+                      const char *sql, struct err *err);
+
 /* Makes the hold large enough for another model to serve; 402 when it cannot (the old hold stays).
  */
 int ledger_extend(struct ledger_hold *hold, struct store *s, struct arena *arena,

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "db/pool.h"
 
-enum { STORE_SCHEMA_VERSION = 8 }; /* highest migration number this build needs */
+enum { STORE_SCHEMA_VERSION = 9 }; /* highest migration number this build needs */
 
 struct db_combiner;
 

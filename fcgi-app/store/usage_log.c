@@ -19,7 +19,8 @@ static const char SQL_FIND[] =
     "    CONCAT(LEFT(DATE_FORMAT(u.created_at, '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z'), m.name,"
     "    NULLIF(u.provider, ''), NULLIF(u.upstream_model, ''), u.hedged_from, u.status,"
     "    u.http_status, u.stream, u.estimated, u.price_id, u.above_tier, u.upstream_cost_usd,"
-    "    COALESCE(u.upstream_cost_usd, (u.input_tokens * u.input_usd"
+    "    u.price_unit, u.variant, u.quantity, u.unit_usd,"
+    "    COALESCE(u.upstream_cost_usd, u.quantity * u.unit_usd, (u.input_tokens * u.input_usd"
     "        + u.cached_tokens * u.cached_usd + u.cache_write_5m_tokens * u.write_5m_usd"
     "        + u.cache_write_1h_tokens * u.write_1h_usd + u.plain_tokens * u.output_usd"
     "        + u.apart_tokens * u.apart_usd) * 0.000001),"
@@ -46,7 +47,8 @@ static const char SQL_FIND[] =
                                                                                                   "    " LINE(
                                                                                                       "u.apart_tokens",
                                                                                                       "u.apart_usd") " "
-                                                                                                                     "FROM (SELECT t.*,"
+                                                                                                                     "FROM (SELECT t.*, IF(p.unit = 'token', NULL, p.unit) AS price_unit,"
+                                                                                                                     "        p.variant, p.unit_usd,"
                                                                                                                      "        IF(t.above_tier, p.above_input_usd, COALESCE(p.input_usd, 0)) AS input_usd,"
                                                                                                                      "        IF(t.above_tier, COALESCE(p.above_cached_input_usd, p.above_input_usd),"
                                                                                                                      "            COALESCE(p.cached_input_usd, p.input_usd, 0)) AS cached_usd,"
@@ -65,7 +67,9 @@ static const char SQL_FIND[] =
                                                                                                                      "                + l.cache_write_1h_tokens > q.above_tokens, q.above_reasoning_usd,"
                                                                                                                      "                q.reasoning_usd) AS own_usd"
                                                                                                                      "        FROM usage_log l JOIN price q ON q.id = l.price_id"
-                                                                                                                     "        WHERE l.request_id = ? AND l.account_id = ? AND (l.key_id = ? OR ? = 0)) t"
+                                                                                                                     "        WHERE l.request_id = ?"
+                                                                                                                     "            AND IF(? <> 0, l.key_id = ?, l.account_id = ? OR EXISTS (SELECT 1 FROM api_key k"
+                                                                                                                     "                WHERE k.id = l.key_id AND k.account_id = ?))) t"
                                                                                                                      "        JOIN price p ON p.id = t.price_id) u"
                                                                                                                      "    JOIN model m ON m.id = u.model_id";
 
@@ -96,8 +100,8 @@ static void read_lines(struct usage_entry *out, struct db_cursor *c, struct aren
 int usage_find(struct usage_entry *out, struct store *s, struct arena *arena, int64_t account_id,
                int64_t key_id, const char *request_id, struct err *err)
 {
-    const struct db_param params[] = {db_text(request_id), db_i64(account_id), db_i64(key_id),
-                                      db_i64(key_id)};
+    const struct db_param params[] = {db_text(request_id), db_i64(key_id), db_i64(key_id),
+                                      db_i64(account_id), db_i64(account_id)};
     struct db_rows rows;
     struct db_cursor c = {.rows = &rows};
 
@@ -121,6 +125,10 @@ int usage_find(struct usage_entry *out, struct store *s, struct arena *arena, in
     out->price_id = db_next_i64(&c, 0);
     out->above_tier = db_next_i64(&c, 0) != 0;
     out->upstream_cost_usd = store_decimal(arena, db_next(&c));
+    out->unit = db_next(&c);
+    out->variant = db_next(&c);
+    out->quantity = store_decimal(arena, db_next(&c));
+    out->unit_usd = store_decimal(arena, db_next(&c));
     out->subtotal_usd = store_decimal(arena, db_next(&c));
     out->markup = store_decimal(arena, db_next(&c));
     out->hold_usd = store_decimal(arena, db_next(&c));

@@ -38,7 +38,13 @@ struct usage_entry {
      * price of its own. */
     struct usage_line lines[USAGE_LINE_MAX];
     size_t line_count;
-    const char *subtotal_usd; /* upstream_cost_usd if the provider named it, else the lines' sum */
+    /* Of what is not priced by tokens; unit is NULL otherwise. */
+    const char *unit; /* second, image, ... */
+    const char *variant;
+    const char *quantity; /* NULL: not known */
+    const char *unit_usd;
+    /* upstream_cost_usd if the provider named it, else quantity x unit_usd or the lines' sum. */
+    const char *subtotal_usd;
     const char *markup;
     const char *hold_usd;
     const char *charge_usd;
@@ -47,8 +53,8 @@ struct usage_entry {
     int64_t duration_ms;   /* 0: not known */
 };
 
-/* All amounts are trimmed decimal text. Only rows that account_id paid for and, unless key_id is 0,
- * that this key made. 404 otherwise. */
+/* All amounts are trimmed decimal text. Only calls that the key made; with key_id 0, those that
+ * account_id paid for or one of its keys made. 404 otherwise. */
 int usage_find(struct usage_entry *out, struct store *s, struct arena *arena, int64_t account_id,
                int64_t key_id, const char *request_id, struct err *err) AIG_MUST_USE;
 

@@ -81,6 +81,11 @@ BEGIN
     DECLARE v_account_id INT UNSIGNED;
     DECLARE v_tier_id SMALLINT UNSIGNED;
     DECLARE v_message VARCHAR(400) CHARACTER SET utf8mb4;
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION
+    BEGIN
+        ROLLBACK;
+        RESIGNAL;
+    END;
 
     CALL account_find_inner(p_email, v_account_id);
     SELECT id INTO v_tier_id FROM tier WHERE name = p_tier;
@@ -89,7 +94,13 @@ BEGIN
             GROUP_CONCAT(name ORDER BY min_spend_usd SEPARATOR ', '), '.') INTO v_message FROM tier;
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    START TRANSACTION;
+    INSERT INTO tier_change (account_id, from_tier_id, to_tier_id, changed_by, changed_at)
+    SELECT id, tier_id, v_tier_id, 'operator', UTC_TIMESTAMP(6) FROM account
+    WHERE id = v_account_id AND tier_id <> v_tier_id FOR UPDATE;
     UPDATE account SET tier_id = v_tier_id WHERE id = v_account_id;
+    COMMIT;
     SELECT a.id AS account_id, a.email, t.name AS tier, COALESCE(a.markup_override, t.markup) AS markup
     FROM account a JOIN tier t ON t.id = a.tier_id WHERE a.id = v_account_id;
 END //

@@ -142,8 +142,45 @@ BEGIN
     FROM purchase p JOIN account a ON a.id = p.account_id WHERE p.id = v_purchase_id;
 END //
 
+-- Takes back the unspent part of a purchase, at most p_most_usd (NULL: all of it), in whole multiples of p_step_usd
+-- (0.01 where a payment provider pays back). o_refund_usd 0: nothing can be taken; then o_left_usd is what is unspent of
+-- the purchase and o_free_usd what of the balance is not held by running calls. Needs a transaction.
+CREATE OR REPLACE PROCEDURE refund_take_inner(
+    IN p_id INT UNSIGNED,
+    IN p_most_usd DECIMAL(18,9),
+    IN p_step_usd DECIMAL(18,9),
+    OUT o_refund_usd DECIMAL(18,9),
+    OUT o_left_usd DECIMAL(18,9),
+    OUT o_free_usd DECIMAL(18,9)
+)
+SQL SECURITY DEFINER
+MODIFIES SQL DATA
+COMMENT 'Internal: takes the unspent part of a purchase out of the balance'
+BEGIN
+    DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
+    DECLARE v_account_id, v_count INT UNSIGNED;
+
+    SELECT account_id INTO v_account_id FROM purchase WHERE id = p_id;
+    CALL credit_assign_inner(v_account_id, NULL);
+    SELECT balance_usd - held_usd INTO o_free_usd FROM account WHERE id = v_account_id FOR UPDATE;
+    SELECT remaining_usd INTO o_left_usd FROM purchase WHERE id = p_id FOR UPDATE;
+    SET o_refund_usd = LEAST(o_left_usd, o_free_usd, COALESCE(p_most_usd, o_left_usd));
+    SET o_refund_usd = GREATEST(0, o_refund_usd - o_refund_usd % p_step_usd);
+    IF o_refund_usd > 0 THEN
+        SELECT COUNT(*) INTO v_count FROM ledger
+        WHERE kind = 'refund' AND reference LIKE CONCAT(p_id, '/%');
+        INSERT INTO ledger (account_id, kind, amount_usd, reference, created_at)
+        VALUES (v_account_id, 'refund', -o_refund_usd, CONCAT(p_id, '/', v_count + 1), v_now);
+        UPDATE purchase SET remaining_usd = remaining_usd - o_refund_usd, refunded_usd = refunded_usd + o_refund_usd,
+            refunded_at = v_now
+        WHERE id = p_id;
+        UPDATE account SET balance_usd = balance_usd - o_refund_usd WHERE id = v_account_id;
+    END IF;
+END //
+
 -- Takes the unspent part of a purchase back out of the balance, within 30 days. What running calls hold stays;
 -- once they have ended, the rest can be refunded with another call. Pay the sum that it shows back to the customer.
+-- A payment through Stripe can as well be refunded in Stripe's dashboard alone: its event takes the credit back.
 CREATE OR REPLACE PROCEDURE refund_purchase(
     IN p_id INT UNSIGNED
 )
@@ -151,8 +188,6 @@ SQL SECURITY DEFINER
 MODIFIES SQL DATA
 COMMENT 'Operator: takes back the unspent part of a purchase, within 30 days. Number of the purchase'
 BEGIN
-    DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
-    DECLARE v_account_id, v_count INT UNSIGNED;
     DECLARE v_kind VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_created_at DATETIME(6);
     DECLARE v_remaining, v_free, v_refund DECIMAL(18,9);
@@ -165,36 +200,24 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    SELECT account_id, kind, created_at INTO v_account_id, v_kind, v_created_at FROM purchase WHERE id = p_id;
-    IF v_account_id IS NULL THEN
+    SELECT kind, created_at INTO v_kind, v_created_at FROM purchase WHERE id = p_id;
+    IF v_kind IS NULL THEN
         SET v_message = CONCAT('There is no purchase ', COALESCE(p_id, 'NULL'), '.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     ELSEIF v_kind <> 'purchase' THEN
         SET v_message = CONCAT('Number ', p_id, ' is a free grant; only purchases can be refunded.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
-    ELSEIF v_created_at < v_now - INTERVAL 30 DAY THEN
+    ELSEIF v_created_at < UTC_TIMESTAMP(6) - INTERVAL 30 DAY THEN
         SET v_message = CONCAT('Purchase ', p_id, ' is more than 30 days old and cannot be refunded any more.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
 
-    CALL credit_assign_inner(v_account_id, NULL);
-    SELECT balance_usd - held_usd INTO v_free FROM account WHERE id = v_account_id FOR UPDATE;
-    SELECT remaining_usd INTO v_remaining FROM purchase WHERE id = p_id FOR UPDATE;
-    SET v_refund = LEAST(v_remaining, v_free);
+    CALL refund_take_inner(p_id, NULL, 0.000000001, v_refund, v_remaining, v_free);
     IF v_refund <= 0 THEN
         SET v_message = CONCAT('Nothing of purchase ', p_id, ' can be refunded: ', v_remaining,
             ' US dollars of it are unspent, and ', v_free, ' of the balance are not held by running calls.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
-
-    SELECT COUNT(*) INTO v_count FROM ledger
-    WHERE kind = 'refund' AND reference LIKE CONCAT(p_id, '/%');
-    INSERT INTO ledger (account_id, kind, amount_usd, reference, created_at)
-    VALUES (v_account_id, 'refund', -v_refund, CONCAT(p_id, '/', v_count + 1), v_now);
-    UPDATE purchase SET remaining_usd = remaining_usd - v_refund, refunded_usd = refunded_usd + v_refund,
-        refunded_at = v_now
-    WHERE id = p_id;
-    UPDATE account SET balance_usd = balance_usd - v_refund WHERE id = v_account_id;
     COMMIT;
     SELECT p.id AS purchase_id, a.email, v_refund AS refund_usd, p.remaining_usd AS still_held_usd, a.balance_usd
     FROM purchase p JOIN account a ON a.id = p.account_id WHERE p.id = p_id;

@@ -15,6 +15,7 @@ DELIMITER //
 --   settled              it was charged and died before its answer was stored: gone, nobody calls again
 --   open, or expired     released here and now, so that a late settlement (also one from a spool file) charges nothing
 --   released             it was not charged and cannot be
+--   of a job             it may be at its provider: the new owner goes on under the same request id and finds it
 --   no hold              it may yet get one, so the new owner goes on under the same request id: both have one hold,
 --                        which is charged once
 -- Order of locks: this row, then those of ledger_release.
@@ -82,7 +83,11 @@ turn: BEGIN
     END IF;
 
     IF v_state = 'in_flight' THEN
-        CALL ledger_release_inner(o_request_id, 'expired', NULL, NULL, NULL, NULL, v_hold);
+        IF EXISTS (SELECT 1 FROM job WHERE request_id = o_request_id) THEN
+            SET v_hold = 'unknown_hold';
+        ELSE
+            CALL ledger_release_inner(o_request_id, 'expired', NULL, NULL, NULL, NULL, v_hold);
+        END IF;
         IF v_hold = 'settled' AND NOT v_old THEN
             UPDATE idempotency SET state = 'done' WHERE key_id = o_key_id AND name_hash = p_name_hash;
             SET o_outcome = 'gone';

@@ -53,6 +53,9 @@ BEGIN
     IF NOT EXISTS (SELECT 1 FROM api_key WHERE id = p_id) THEN
         SET v_message = CONCAT('There is no key ', COALESCE(p_id, 'NULL'), '; v_key lists them.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
+    ELSEIF p_enabled AND EXISTS (SELECT 1 FROM api_key WHERE id = p_id AND deleted_at IS NOT NULL) THEN
+        SET v_message = CONCAT('Key ', p_id, ' was deleted by its owner and stays refused; make a new one.');
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
     UPDATE api_key SET enabled = p_enabled WHERE id = p_id;
     SELECT id AS key_id, name, CONCAT(key_prefix, '...', key_last4) AS api_key, enabled FROM api_key WHERE id = p_id;
@@ -76,6 +79,74 @@ MODIFIES SQL DATA
 COMMENT 'Operator: lets a disabled key call again. Number of the key, as in v_key'
 BEGIN
     CALL key_enable_inner(p_id, 1);
+END //
+
+-- Replaces the list of models of a key. p_models: a JSON array of names or aliases; NULL: every model. o_unknown is
+-- the first name that is none; then nothing has changed. The list is written before the key says that it counts.
+CREATE OR REPLACE PROCEDURE key_models_inner(
+    IN p_key_id INT UNSIGNED,
+    IN p_models TEXT CHARACTER SET utf8mb4,
+    OUT o_unknown VARCHAR(96) CHARACTER SET utf8mb4
+)
+SQL SECURITY DEFINER
+MODIFIES SQL DATA
+COMMENT 'Internal: replaces the list of models that a key may call'
+BEGIN
+    SELECT j.name INTO o_unknown
+    FROM JSON_TABLE(COALESCE(p_models, '[]'), '$[*]' COLUMNS (
+            n FOR ORDINALITY, name VARCHAR(96) CHARACTER SET utf8mb4 PATH '$')) j
+        LEFT JOIN model m ON m.name = CONVERT(j.name USING ascii)
+        LEFT JOIN model_alias a ON a.alias = CONVERT(j.name USING ascii)
+    WHERE m.id IS NULL AND a.model_id IS NULL
+    ORDER BY j.n LIMIT 1;
+    IF o_unknown IS NULL THEN
+        DELETE FROM api_key_model WHERE key_id = p_key_id;
+        INSERT INTO api_key_model (key_id, model_id)
+        SELECT DISTINCT p_key_id, COALESCE(m.id, a.model_id)
+        FROM JSON_TABLE(COALESCE(p_models, '[]'), '$[*]' COLUMNS (
+                name VARCHAR(96) CHARACTER SET utf8mb4 PATH '$')) j
+            LEFT JOIN model m ON m.name = CONVERT(j.name USING ascii)
+            LEFT JOIN model_alias a ON a.alias = CONVERT(j.name USING ascii);
+        UPDATE api_key SET models_limited = p_models IS NOT NULL WHERE id = p_key_id;
+    END IF;
+END //
+
+CREATE OR REPLACE PROCEDURE set_key_models(
+    IN p_id INT UNSIGNED,
+    IN p_models TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+)
+SQL SECURITY DEFINER
+MODIFIES SQL DATA
+COMMENT 'Operator: models that a key may call. Number of the key, names with commas between them; NULL: every model'
+BEGIN
+    DECLARE v_unknown VARCHAR(96) CHARACTER SET utf8mb4;
+    DECLARE v_message VARCHAR(400) CHARACTER SET utf8mb4;
+    DECLARE v_json TEXT CHARACTER SET utf8mb4;
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION
+    BEGIN
+        ROLLBACK;
+        RESIGNAL;
+    END;
+
+    IF NOT EXISTS (SELECT 1 FROM api_key WHERE id = p_id) THEN
+        SET v_message = CONCAT('There is no key ', COALESCE(p_id, 'NULL'), '; v_key lists them.');
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
+    ELSEIF TRIM(p_models) = '' THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
+            'Name the models with commas between them; NULL lets the key call every model.';
+    END IF;
+    SET v_json = CONCAT('[', REGEXP_REPLACE(JSON_QUOTE(TRIM(p_models)), '[[:space:]]*,[[:space:]]*', '","'), ']');
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    START TRANSACTION;
+    CALL key_models_inner(p_id, v_json, v_unknown);
+    IF v_unknown IS NOT NULL THEN
+        SET v_message = CONCAT('There is no model ', v_unknown, '; table model has those that there are.');
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
+    END IF;
+    COMMIT;
+    SELECT k.id AS key_id, k.name, IF(k.models_limited, (SELECT GROUP_CONCAT(m.name ORDER BY m.name SEPARATOR ', ')
+        FROM api_key_model x JOIN model m ON m.id = x.model_id WHERE x.key_id = k.id), 'every model') AS models
+    FROM api_key k WHERE k.id = p_id;
 END //
 
 DELIMITER ;

@@ -12,8 +12,13 @@ DELIMITER //
 --        the dearest of the steps that p_prompt_bound can reach
 -- likely the same with p_prompt_likely, and plain input at the step that p_prompt_likely reaches
 --
+-- Media (p_unit is not NULL): p_prompt_bound = p_prompt_likely is the quantity in thousandths of the unit, p_output_max
+-- is 0, and the price is the one of exactly p_variant in that unit. Nothing else differs.
+--
 -- worst fits in room: hold worst. Else likely fits: hold all that is left. Else refuse, naming the scope
 -- with the smallest room.
+--
+-- A key with a list of models is refused for every other one (of a model that has retired, the successor counts).
 --
 -- First everything is read without locks. A hold is taken by guarded updates; if one of them finds that the room has
 -- gone meanwhile, the rows are locked and the figures computed again. A refusal is decided on one consistent read of
@@ -23,6 +28,8 @@ CREATE OR REPLACE PROCEDURE ledger_authorize_inner(
     IN p_key_hash BINARY(32),
     IN p_model_id INT UNSIGNED,
     IN p_price_model_id INT UNSIGNED,
+    IN p_unit VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_variant VARCHAR(120) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_prompt_bound BIGINT UNSIGNED,
     IN p_prompt_likely BIGINT UNSIGNED,
     IN p_output_limit BIGINT UNSIGNED,
@@ -53,7 +60,7 @@ decide: BEGIN
     DECLARE v_member_id, v_team_id, v_hold_key_id INT UNSIGNED;
     DECLARE v_room, v_in, v_out, v_likely_in, v_likely_out DECIMAL(18,9);
     DECLARE v_period, v_state VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_long, v_locked, v_taken, v_known BOOLEAN DEFAULT FALSE;
+    DECLARE v_long, v_locked, v_taken, v_known, v_limited BOOLEAN DEFAULT FALSE;
     DECLARE CONTINUE HANDLER FOR 1062 SET v_known = TRUE;
 
     SELECT k.id, k.account_id, k.member_id, COALESCE(a.markup_override, tier.markup),
@@ -61,8 +68,9 @@ decide: BEGIN
             IF(k.expires_at <= v_now, 'key_expired', IF(NOT a.enabled, 'account_disabled', NULL))),
         LEAST(COALESCE(k.cap_usd - k.held_usd - IF(v_day < k.window_end, k.spent_usd, 0), 999999999),
             COALESCE(a.cap_usd - a.held_usd - IF(v_day < a.window_end, a.spent_usd, 0), 999999999),
-            a.balance_usd - a.held_usd)
-    INTO o_key_id, o_account_id, v_member_id, o_markup, o_outcome, v_room
+            a.balance_usd - a.held_usd),
+        k.models_limited
+    INTO o_key_id, o_account_id, v_member_id, o_markup, o_outcome, v_room, v_limited
     FROM api_key k JOIN account a ON a.id = k.account_id JOIN tier ON tier.id = a.tier_id
     WHERE k.key_hash = p_key_hash;
     IF o_key_id IS NULL THEN
@@ -81,15 +89,27 @@ decide: BEGIN
             JOIN account a ON a.id = t.account_id JOIN tier ON tier.id = a.tier_id
         WHERE k.id = o_key_id;
     END IF;
+    IF o_outcome IS NULL AND v_limited THEN
+        SELECT IF(COUNT(*) = 0, 'model_not_allowed', NULL) INTO o_outcome
+        FROM api_key_model WHERE key_id = o_key_id AND model_id = p_model_id;
+    END IF;
     IF o_outcome IS NOT NULL THEN
         LEAVE decide;
     END IF;
 
-    SELECT id, max_input_usd, max_output_usd, input_usd, p_prompt_bound > above_tokens
-    INTO o_price_id, v_in, v_out, v_likely_in, v_long
-    FROM price
-    WHERE model_id = p_price_model_id AND variant = '' AND valid_from <= v_now
-    ORDER BY valid_from DESC LIMIT 1;
+    IF p_unit IS NULL THEN
+        SELECT id, max_input_usd, max_output_usd, input_usd, p_prompt_bound > above_tokens
+        INTO o_price_id, v_in, v_out, v_likely_in, v_long
+        FROM price
+        WHERE model_id = p_price_model_id AND variant = '' AND valid_from <= v_now
+        ORDER BY valid_from DESC LIMIT 1;
+    ELSE
+        SELECT id, unit_usd * 1000, 0, IF(unit = p_unit, unit_usd * 1000, NULL), FALSE
+        INTO o_price_id, v_in, v_out, v_likely_in, v_long
+        FROM price
+        WHERE model_id = p_price_model_id AND variant = p_variant AND valid_from <= v_now
+        ORDER BY valid_from DESC LIMIT 1;
+    END IF;
     IF v_likely_in IS NULL THEN
         SET o_outcome = 'no_price';
         LEAVE decide;
@@ -252,7 +272,7 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    CALL ledger_authorize_inner(p_request_id, p_key_hash, p_model_id, p_price_model_id, p_prompt_bound,
+    CALL ledger_authorize_inner(p_request_id, p_key_hash, p_model_id, p_price_model_id, NULL, NULL, p_prompt_bound,
         p_prompt_likely, p_output_limit, p_output_max, p_choices, p_ttl_s,
         v_outcome, v_scope, v_key_id, v_account_id, v_hold_usd, v_output_limit, v_limit_usd, v_spent_usd,
         v_held_usd, v_need_usd, v_fit_tokens, v_resets_at, v_markup, v_price_id);

@@ -3,7 +3,7 @@ DELIMITER //
 
 -- Another model will serve the call (a hedge): its price replaces the hold's, and the hold grows to the worst
 -- case there, or by all that is left where only the likely cost fits (as in ledger_authorize_inner). It is never
--- lowered. Where it cannot grow enough, nothing changes. Repeating it never takes more than the worst case.
+-- lowered. Where it cannot grow enough, or the list of models of the key has not the other one, nothing changes. Repeating it never takes more than the worst case.
 CREATE OR REPLACE PROCEDURE ledger_extend_inner(
     IN p_request_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_price_model_id INT UNSIGNED,
@@ -21,12 +21,12 @@ COMMENT 'Ledger, internal: ledger_extend without its transaction'
 extend: BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_state, v_scope, v_period VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_key_id, v_member_id, v_team_id, v_account_id, v_price_id INT UNSIGNED;
+    DECLARE v_key_id, v_member_id, v_team_id, v_account_id, v_model_id, v_price_id INT UNSIGNED;
     DECLARE v_markup DECIMAL(6,4);
     DECLARE v_hold, v_worst, v_likely, v_room, v_limit, v_spent, v_held DECIMAL(18,9);
 
-    SELECT state, key_id, member_id, team_id, account_id, markup, hold_usd, price_id
-    INTO v_state, v_key_id, v_member_id, v_team_id, v_account_id, v_markup, v_hold, o_price_id
+    SELECT state, key_id, member_id, team_id, account_id, model_id, markup, hold_usd, price_id
+    INTO v_state, v_key_id, v_member_id, v_team_id, v_account_id, v_model_id, v_markup, v_hold, o_price_id
     FROM hold WHERE id = p_request_id FOR UPDATE;
     SET o_hold_usd = v_hold;
     IF v_state IS NULL THEN
@@ -35,6 +35,13 @@ extend: BEGIN
     ELSEIF v_state <> 'open' THEN
         SET o_outcome = 'resolved';
         LEAVE extend;
+    ELSEIF p_price_model_id <> v_model_id THEN
+        SELECT IF(k.models_limited AND x.model_id IS NULL, 'model_not_allowed', NULL) INTO o_outcome
+        FROM api_key k LEFT JOIN api_key_model x ON x.key_id = k.id AND x.model_id = p_price_model_id
+        WHERE k.id = v_key_id;
+        IF o_outcome IS NOT NULL THEN
+            LEAVE extend;
+        END IF;
     END IF;
 
     SELECT id,

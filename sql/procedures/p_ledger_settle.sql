@@ -7,6 +7,7 @@ DELIMITER //
 --         / 1e6; the kinds do not overlap: uncached input, cached input, cache write 5 min, cache write 1 h, output
 --         without reasoning, reasoning. A kind without a price costs as input, reasoning as output. If all input
 --         together is more than above_tokens, every kind has its above_ price.
+--         Media (p_quantity is not NULL): p_quantity x unit_usd.
 -- charge  ROUND(cost x (1 + markup), 9), half up, at most the hold; the rest is absorbed by us
 --
 -- A hold that had expired is charged all the same, but at most what is left in every scope now.
@@ -20,6 +21,7 @@ CREATE OR REPLACE PROCEDURE ledger_settle_inner(
     IN p_cache_write_1h_tokens INT UNSIGNED,
     IN p_output_tokens INT UNSIGNED,
     IN p_reasoning_tokens INT UNSIGNED,
+    IN p_quantity DECIMAL(12,3),
     IN p_upstream_cost DECIMAL(27,15),
     IN p_estimated TINYINT,
     IN p_status VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
@@ -83,12 +85,12 @@ settle: BEGIN
     END IF;
 
     SELECT h.key_id, h.member_id, h.team_id, h.account_id, h.model_id, h.price_id, h.markup, h.hold_usd, h.created_at,
-        0.000001 * (p_input_tokens * p.input_usd
+        COALESCE(p_quantity * p.unit_usd, 0.000001 * (p_input_tokens * p.input_usd
             + p_cached_tokens * COALESCE(p.cached_input_usd, p.input_usd)
             + p_cache_write_5m_tokens * COALESCE(p.cache_write_5m_usd, p.input_usd)
             + p_cache_write_1h_tokens * COALESCE(p.cache_write_1h_usd, p.input_usd)
             + (p_output_tokens - v_reasoning) * COALESCE(p.output_usd, 0)
-            + v_reasoning * COALESCE(p.reasoning_usd, p.output_usd, 0)),
+            + v_reasoning * COALESCE(p.reasoning_usd, p.output_usd, 0))),
         v_input > p.above_tokens
     INTO v_key_id, v_member_id, v_team_id, o_account_id, v_model_id, v_price_id, v_markup, o_hold_usd, v_created_at,
         v_cost, v_long
@@ -118,12 +120,12 @@ settle: BEGIN
     INSERT INTO usage_log (request_id, created_at, settled_at, account_id, key_id, member_id, team_id, model_id,
         price_id, markup, status, estimated, late, stream, http_status, provider, upstream_model, hedged_from,
         input_tokens, cached_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens,
-        upstream_cost_usd, cost_usd, hold_usd, charge_usd, absorbed_usd, first_byte_ms, duration_ms)
+        quantity, upstream_cost_usd, cost_usd, hold_usd, charge_usd, absorbed_usd, first_byte_ms, duration_ms)
     VALUES (p_request_id, v_created_at, v_now, o_account_id, v_key_id, v_member_id, v_team_id, v_model_id,
         v_price_id, v_markup, p_status, p_estimated, v_state IS NOT NULL, p_stream, p_http_status, p_provider,
         p_upstream_model, p_hedged_from,
         p_input_tokens, p_cached_tokens, p_cache_write_5m_tokens, p_cache_write_1h_tokens, p_output_tokens, v_reasoning,
-        p_upstream_cost, ROUND(v_cost, 9), o_hold_usd, o_charge_usd, o_absorbed_usd, p_first_byte_ms, p_duration_ms);
+        p_quantity, p_upstream_cost, ROUND(v_cost, 9), o_hold_usd, o_charge_usd, o_absorbed_usd, p_first_byte_ms, p_duration_ms);
     INSERT INTO spend_hourly (account_id, hour, key_id, model_id, provider, member_id, team_id, calls, input_tokens,
         output_tokens, charge_usd, cost_usd, absorbed_usd)
     VALUES (o_account_id, v_day + INTERVAL HOUR(v_now) HOUR, v_key_id, v_model_id, p_provider, v_member_id, v_team_id,
@@ -215,8 +217,8 @@ BEGIN
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
     CALL ledger_settle_inner(p_request_id, p_input_tokens, p_cached_tokens, p_cache_write_5m_tokens,
-        p_cache_write_1h_tokens, p_output_tokens, p_reasoning_tokens, p_upstream_cost, p_estimated, p_status,
-        p_provider, p_upstream_model, p_hedged_from, p_stream, p_http_status, p_first_byte_ms, p_duration_ms,
+        p_cache_write_1h_tokens, p_output_tokens, p_reasoning_tokens, NULL, p_upstream_cost, p_estimated,
+        p_status, p_provider, p_upstream_model, p_hedged_from, p_stream, p_http_status, p_first_byte_ms, p_duration_ms,
         v_outcome, v_charge_usd, v_absorbed_usd, v_hold_usd, v_account_id);
     IF v_outcome <> 'settled' THEN
         SET @ledger_balance_usd = NULL;

@@ -93,7 +93,7 @@ CREATE OR REPLACE PROCEDURE set_unit_price(
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
-COMMENT 'Operator: new price of a media model. Model, parameters or empty, image/megapixel/second/video/request/kchar, US dollars, from'
+COMMENT 'Operator: new price of a media model. Model, parameters or empty, image/megapixel/second/video/request/kchar/song, US dollars, from'
 BEGIN
     DECLARE v_model_id INT UNSIGNED;
     DECLARE v_valid_from DATETIME(6);
@@ -101,8 +101,9 @@ BEGIN
     CALL price_check_inner(p_model, p_valid_from, v_model_id, v_valid_from);
     IF EXISTS (SELECT 1 FROM model WHERE id = v_model_id AND kind IN ('chat', 'embedding')) THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'This model is charged by tokens: use set_price.';
-    ELSEIF COALESCE(p_unit, '') NOT IN ('image', 'megapixel', 'second', 'video', 'request', 'kchar') THEN
-        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'The unit must be image, megapixel, second, video, request or kchar.';
+    ELSEIF COALESCE(p_unit, '') NOT IN ('image', 'megapixel', 'second', 'video', 'request', 'kchar', 'song') THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
+            'The unit must be image, megapixel, second, video, request, kchar or song.';
     ELSEIF p_usd IS NULL OR p_usd < 0 THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'The price must be 0 or more US dollars.';
     END IF;

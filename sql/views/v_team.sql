@@ -14,3 +14,11 @@ FROM team t
     JOIN account payer ON payer.id = t.account_id
     LEFT JOIN team_member m ON m.team_id = t.id
     LEFT JOIN account a ON a.id = m.account_id;
+
+-- Invitations that can still be accepted.
+CREATE OR REPLACE SQL SECURITY DEFINER VIEW v_invitation AS
+SELECT i.id AS invitation_id, t.name AS team, i.email, i.role, by_whom.email AS invited_by, i.created_at, i.expires_at
+FROM team_invitation i
+    JOIN team t ON t.id = i.team_id
+    JOIN account by_whom ON by_whom.id = i.invited_by
+WHERE i.closed_at IS NULL AND i.expires_at > UTC_TIMESTAMP();

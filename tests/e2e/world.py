@@ -138,11 +138,11 @@ class Account:
     def new_key(self):
         return Account(self.world, self.api, key=(self.email, self.id, *self.world.stack.key(self.email)))
 
-    def signed_in(self):
+    def signed_in(self, csrf=True):
         """The gateway, called in a session of this account (opened in the database, without a sign-in)."""
         token = secrets.token_hex(32)
         self.db.call("session_open", hashlib.sha256(token.encode()).digest(), self.id, "test", "127.0.0.0/24", 86400)
-        return self.api.with_session(token)
+        return self.api.with_session(token, csrf)
 
     def usage(self, which):
         """GET /v1/usage/{id} of an answer, a stream or an id; numbers are Decimal."""
@@ -205,9 +205,9 @@ class World:
         self.stack.stop(keep="AIG_E2E_KEEP" in os.environ)
 
     @contextlib.contextmanager
-    def front(self, kind, own_database=False, env_of_gateway=None, **config):
+    def front(self, kind, own_database=False, env_of_gateway=None, port=None, **config):
         """Another gateway, on the same database and fake upstream."""
-        other = env.Stack(front=kind, builddir=builddir(), upstream=self.stack.upstream, env=env_of_gateway,
+        other = env.Stack(front=kind, builddir=builddir(), upstream=self.stack.upstream, env=env_of_gateway, port=port,
                           database=True if own_database else self.stack.database, config=dict({"log_level": "debug"}, **config))
         if not own_database:
             other.secrets = self.stack.secrets

@@ -20,7 +20,8 @@ RUN = SRCDIR / "run"
 EMAIL = "demo@example.org"
 CREDIT = "10"
 KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google": "GEMINI_API_KEY",
-                 "openrouter": "OPENROUTER_API_KEY", "kie": "KIE_API_KEY"}
+                 "openrouter": "OPENROUTER_API_KEY", "kie": "KIE_API_KEY", "recraft": "RECRAFT_API_KEY",
+                 "mureka": "MUREKA_API_KEY", "replicate": "REPLICATE_API_TOKEN"}
 DAEMONS = ("server", "gateway", "upstream", "mariadb")
 NAMES = {"server": "the web server", "gateway": "the gateway", "upstream": "the fake upstream", "mariadb": "MariaDB"}
 

@@ -37,7 +37,7 @@ from process import (SRCDIR, Daemon, StackError, clean_environment, free_port, o
 from upstream import Upstream
 
 FRONTS = ("lighttpd", "lighttpd-spawn", "lighttpd-cgi", "apache-proxy", "apache-fcgid", "apache-cgi")
-PROVIDERS = ("openai", "openrouter", "anthropic", "google", "kie")
+PROVIDERS = ("openai", "openrouter", "anthropic", "google", "kie", "recraft", "mureka", "replicate")
 Account = collections.namedtuple("Account", "email id key key_id")
 
 
@@ -198,6 +198,7 @@ class Stack:
             for provider in PROVIDERS:
                 values[f"{provider}_url"] = self.upstream.provider_url(provider)
                 values[f"{provider}_key"] = f"fake-{provider}-key"
+            values["kie_webhook_key"] = "fake-kie-webhook-key"
         values.update(self.overrides)
         return {k: v for k, v in values.items() if v is not None}
 

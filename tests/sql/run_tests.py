@@ -9,7 +9,7 @@ import traceback
 
 import support
 
-MODULES = ("test_schema", "test_ledger", "test_operator", "test_sign_in", "test_concurrency", "test_idempotency")
+MODULES = ("test_schema", "test_ledger", "test_operator", "test_sign_in", "test_tiers", "test_customer", "test_concurrency", "test_idempotency", "test_job")
 
 
 def main():

@@ -2,6 +2,7 @@
 """migrate.sh, comments, the seed, grants, partitions."""
 
 import os
+import re
 import shutil
 import tempfile
 from decimal import Decimal
@@ -71,6 +72,15 @@ def test_every_table_is_described(world):
     assert [r.name for r in routines if not r.text or r.security != "DEFINER" or r.type != "PROCEDURE"] == []
 
 
+def test_readme_has_a_line_for_everything_of_the_operator(world):
+    with open(os.path.join(world.sql, "..", "README.md"), encoding="utf-8") as file:
+        readme = set(re.findall(r"\w+", file.read()))
+    names = [r.name for r in world.db.query(
+        "SELECT ROUTINE_NAME AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'aig' AND ROUTINE_COMMENT LIKE 'Operator:%' "
+        "UNION SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'aig' AND TABLE_NAME <> 'v_usage_check'")]
+    assert len(names) > 20 and [n for n in names if n not in readme] == []
+
+
 def test_seed(world):
     counts = {r.kind: int(r.n) for r in world.db.query("SELECT kind, COUNT(*) AS n FROM model GROUP BY kind")}
     assert (counts["chat"], counts["embedding"]) == (37, 5), counts
@@ -87,7 +97,7 @@ def test_seed(world):
     assert world.db.query("SELECT name FROM model WHERE successor NOT IN (SELECT name FROM model)") == []
     unpriced = [r.name for r in world.db.query(
         "SELECT name FROM model m WHERE NOT EXISTS (SELECT 1 FROM price p WHERE p.model_id = m.id) ORDER BY name")]
-    assert unpriced == ["mureka", "musicgen", "sora-2-pro"], unpriced
+    assert unpriced == ["gpt-4o-image", "runway", "sora-2-pro"], unpriced
     hedges = [(r.upstream_model, r.name) for r in world.db.query(
         "SELECT DISTINCT upstream_model, m.name FROM route r JOIN model m ON m.id = r.price_model_id "
         "WHERE position > 0 ORDER BY upstream_model")]
@@ -169,7 +179,7 @@ def test_grants(world):
         denied(db, "DELETE FROM idempotency")
         denied(db, "UPDATE usage_log SET charge_usd = 0")
         denied(db, "UPDATE price SET input_usd = 0")
-        denied(db, "CALL ledger_settle_inner('x',0,0,0,0,0,0,0,0,'ok','','',NULL,0,0,0,0,@a,@b,@c,@d,@e)")
+        denied(db, "CALL ledger_settle_inner('x',0,0,0,0,0,0,NULL,0,0,'ok','','',NULL,0,0,0,0,@a,@b,@c,@d,@e)")
         denied(db, "DROP TABLE ledger")
     for statement in ("CALL credit_purchase('a@b', 1, 'x')", "CALL grant_credit('a@b', 1, 'x')",
                       "CALL set_cap('key', 1, 1, 'none')", "CALL create_key('a@b', 'x')",

@@ -108,6 +108,9 @@ static void defaults(void **state)
         assert_null(c->key[i]);
     }
     assert_null(c->kie_webhook_key);
+    assert_string_equal(c->stripe_url, "https://api.stripe.com");
+    assert_null(c->stripe_key);
+    assert_null(c->stripe_webhook_key);
     assert_null(c->public_url);
     assert_null(c->mail_url);
     assert_null(c->mail_from);
@@ -143,6 +146,7 @@ static void every_key(void **state)
                             "google_url = http://g\nopenrouter_url = http://o/api\n"
                             "kie_url = http://k\nrecraft_url = http://r\nmureka_url = http://m\n"
                             "replicate_url = http://[::1]:80\n"
+                            "stripe_url = http://s/\nstripe_key = sk\nstripe_webhook_key = whsec\n"
                             "public_url = https://ai.example.org\nmail_url = smtp://localhost:25\n"
                             "mail_from = a@example.org\nspool_dir = /tmp/spool\n"
                             "threads = 16\nthreads_reserved = 2\nmax_body = 64K\n"
@@ -174,6 +178,9 @@ static void every_key(void **state)
         assert_string_equal(c->key[i], keys[i]);
     }
     assert_string_equal(c->kie_webhook_key, "w");
+    assert_string_equal(c->stripe_url, "http://s");
+    assert_string_equal(c->stripe_key, "sk");
+    assert_string_equal(c->stripe_webhook_key, "whsec");
     assert_string_equal(c->public_url, "https://ai.example.org");
     assert_string_equal(c->mail_url, "smtp://localhost:25");
     assert_string_equal(c->mail_from, "a@example.org");
@@ -476,7 +483,7 @@ static void sample_agrees_with_the_table(void **state)
     if (conf_load(&sample, path, &err) != 0) {
         fail_msg("%s", err.message);
     }
-    assert_int_equal(keys, 38);
+    assert_int_equal(keys, 41);
     struct conf *none = loaded("");
     for (size_t i = 0; i < PROVIDER__COUNT; i++) {
         assert_string_equal(sample->url[i], none->url[i]);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +122,7 @@ static void spool(const char *id)
 static void test_options(void **state)
 {
     static const char *const PROGRAMS[] = {"release-holds", "replay-spool", "send-mail",
-                                           "verify-ledger"};
+                                           "verify-ledger", "drain-webhooks"};
     (void)state;
     struct result r;
 
@@ -185,7 +186,7 @@ static void test_bad_conf(void **state)
 static void test_database_away(void **state)
 {
     static const char *const PROGRAMS[] = {"release-holds", "replay-spool", "send-mail",
-                                           "verify-ledger"};
+                                           "verify-ledger", "drain-webhooks"};
     (void)state;
     struct result r;
 
@@ -315,6 +316,79 @@ static void test_replay_spool(void **state)
     assert_int_equal(r.code, 0);
 }
 
+static void enqueue(const char *task, const char *url)
+{
+    char sql[256];
+
+    snprintf(sql, sizeof(sql), "CALL webhook_enqueue_inner(1, 'job', '%s', '%s', '{}', @id)", task,
+             url);
+    dbserver_sql(&fix.server, sql);
+}
+
+/* Nothing listens on port 1. */
+static void test_drain_webhooks(void **state)
+{
+    (void)state;
+    static const char ask[] = "SELECT GROUP_CONCAT(state, ' ', attempts, ' ', COALESCE(last_error, "
+                              "'-') ORDER BY task_id) FROM webhook_delivery";
+    struct result r;
+
+    run(&r, "drain-webhooks", "-v");
+    assert_int_equal(r.code, 0);
+    assert_string_equal(r.out, "drain-webhooks: delivered 0, 0 attempts failed, gave up 0\n");
+    enqueue("a", "http://127.0.0.1:1/a");
+    enqueue("b", "http://no-such-host.invalid/b");
+    run(&r, "drain-webhooks", "--dry-run");
+    assert_string_equal(r.out, "drain-webhooks: would send 2 webhooks\n");
+    run(&r, "drain-webhooks", "-v"); /* the configuration has no secret_key */
+    assert_int_equal(r.code, 1);
+    assert_non_null(strstr(r.err, "secret_key is not set"));
+    assert_string_equal(moneyfix_ask(&fix, ask), "pending 0 -,pending 0 -");
+
+    setenv("AIG_SECRET_KEY", "0123456789abcdef0123456789abcdef", 1);
+    run(&r, "drain-webhooks", "-v");
+    assert_int_equal(r.code, 0);
+    assert_string_equal(r.out, "drain-webhooks: delivered 0, 2 attempts failed, gave up 0\n");
+    assert_string_equal(moneyfix_ask(&fix, ask),
+                        "pending 1 The URL leads to an address that is not public.,"
+                        "pending 1 The host name cannot be resolved.");
+    dbserver_sql(&fix.server, "UPDATE webhook_delivery SET due = UTC_TIMESTAMP(6), step = 8");
+    run(&r, "drain-webhooks", "-v");
+    assert_string_equal(r.out, "drain-webhooks: delivered 0, 0 attempts failed, gave up 2\n");
+    run(&r, "drain-webhooks", "--watch=1");
+    assert_int_equal(r.code, 0);
+    assert_string_equal(r.out, "");
+    run(&r, "drain-webhooks", "--watch=x");
+    assert_int_equal(r.code, 2);
+    run(&r, "release-holds", "--watch");
+    assert_int_equal(r.code, 2);
+    unsetenv("AIG_SECRET_KEY");
+}
+
+/* SIGTERM ends a watch. */
+static void test_watch_ends(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"--watch", "-v", NULL};
+    char out[160];
+    char err[160];
+    char text[256];
+
+    snprintf(out, sizeof(out), "%s/out", fix.server.dir);
+    snprintf(err, sizeof(err), "%s/err", fix.server.dir);
+    setenv("AIG_SECRET_KEY", "0123456789abcdef0123456789abcdef", 1);
+    dbserver_sql(&fix.server, "DELETE FROM webhook_delivery");
+    pid_t pid = start("drain-webhooks", options, out, err);
+    enqueue("c", "http://127.0.0.1:1/c");
+    while (strcmp(moneyfix_ask(&fix, "SELECT SUM(attempts) FROM webhook_delivery"), "0") == 0)
+        usleep(10000);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(end_of(pid), 0);
+    read_text(text, sizeof(text), out);
+    assert_string_equal(text, "drain-webhooks: delivered 0, 1 attempts failed, gave up 0\n");
+    unsetenv("AIG_SECRET_KEY");
+}
+
 static void test_verify_ledger(void **state)
 {
     (void)state;
@@ -337,10 +411,11 @@ static void test_verify_ledger(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options),       cmocka_unit_test(test_watch),
-        cmocka_unit_test(test_bad_conf),      cmocka_unit_test(test_database_away),
-        cmocka_unit_test(test_old_schema),    cmocka_unit_test(test_release_holds),
-        cmocka_unit_test(test_two_runs),      cmocka_unit_test(test_replay_spool),
+        cmocka_unit_test(test_options),        cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_bad_conf),       cmocka_unit_test(test_database_away),
+        cmocka_unit_test(test_old_schema),     cmocka_unit_test(test_release_holds),
+        cmocka_unit_test(test_two_runs),       cmocka_unit_test(test_replay_spool),
+        cmocka_unit_test(test_drain_webhooks), cmocka_unit_test(test_watch_ends),
         cmocka_unit_test(test_verify_ledger),
     };
     return cmocka_run_group_tests(tests, group_start, group_stop);

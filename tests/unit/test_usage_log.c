@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include "moneyfix.h"
+#include "store/task.h"
 #include "store/usage_log.h"
 #include "unit.h"
 
@@ -81,6 +82,7 @@ static void test_every_kind(void **state)
     assert_false(e.above_tier);
     assert_int_equal(e.price_id, 90011);
     assert_null(e.upstream_cost_usd);
+    assert_null(e.unit);
     assert_int_equal(e.first_byte_ms, 12);
     assert_int_equal(e.duration_ms, 345);
     assert_int_equal(strlen(e.created_at), 24);
@@ -128,6 +130,50 @@ static void test_steps(void **state)
     check_line(&e, 3, "reasoning", 30, "30", "0.0009");
     assert_string_equal(e.subtotal_usd, "0.003202");
     assert_string_equal(e.charge_usd, "0.0044828");
+}
+
+/* A job: so many units at a price, and not what the provider says that it took. */
+static void test_units(void **state)
+{
+    (void)state;
+    char id[IDENT_REQUEST_SIZE];
+    char task[TASK_ID_SIZE];
+    struct ledger_want like = moneyfix_want(id, MONEY_ALICE);
+    const struct task_want want = {.id = task,
+                                   .request_id = id,
+                                   .key_hash = like.key_hash,
+                                   .model_id = 9101,
+                                   .price_model_id = 9101,
+                                   .unit = "second",
+                                   .variant = "size=s",
+                                   .quantity_milli = 2500,
+                                   .provider = "kie",
+                                   .api = "kie",
+                                   .shape = "kie",
+                                   .upstream_model = "up/film",
+                                   .param = "{}"};
+    const struct task_end end = {.ok = true, .result = "{}", .cost = "7", .cost_rate = "0.005"};
+    struct task_ended ended;
+    struct usage_entry e;
+    bool known;
+
+    dbserver_sql(&fix.server,
+                 "INSERT INTO model (id, name, kind, owned_by, dialect, capabilities) VALUES"
+                 "    (9101, 'unit-film', 'video', 'unit', 'kie', '');\n"
+                 "INSERT INTO price (id, model_id, variant, valid_from, unit, unit_usd) VALUES"
+                 "    (91012, 9101, 'size=s', '2021-01-01', 'second', 0.013);\n");
+    task_id(task, id);
+    assert_int_equal(task_create(&known, &fix.store, fix.arena, &want, &fix.err), 0);
+    assert_int_equal(task_finish(&ended, &fix.store, fix.arena, task, &end, &fix.err), 0);
+    find(&e, id);
+    assert_int_equal(e.line_count, 0);
+    assert_string_equal(e.unit, "second");
+    assert_string_equal(e.variant, "size=s");
+    assert_string_equal(e.quantity, "2.5");
+    assert_string_equal(e.unit_usd, "0.013");
+    assert_null(e.upstream_cost_usd);
+    assert_string_equal(e.subtotal_usd, "0.0325");
+    assert_string_equal(e.charge_usd, "0.0455");
 }
 
 static void test_upstream_cost(void **state)
@@ -205,8 +251,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind),    cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_upstream_cost), cmocka_unit_test(test_absorbed),
-        cmocka_unit_test(test_released),      cmocka_unit_test(test_only_ones_own),
+        cmocka_unit_test(test_units),         cmocka_unit_test(test_upstream_cost),
+        cmocka_unit_test(test_absorbed),      cmocka_unit_test(test_released),
+        cmocka_unit_test(test_only_ones_own),
     };
     return cmocka_run_group_tests(tests, group_start, group_stop);
 }

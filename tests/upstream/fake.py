@@ -22,7 +22,7 @@ from aiohttp.web_protocol import RequestHandler  # noqa: E402
 import formats  # noqa: E402
 from answer import Answer, Ask, Refuse, compose, dumps, usage_of  # noqa: E402
 from faults import Ended, PeerGone, Sender, put, split_events  # noqa: E402
-from script import PROVIDERS, BadScript, Rules  # noqa: E402
+from script import PROVIDERS, BadScript, Rules, pick  # noqa: E402
 
 MAX_BODY = 256 * 1024 * 1024
 MAX_RECORDS = 20000
@@ -37,9 +37,17 @@ PATHS = (   # path under a provider's prefix, provider without a prefix, provide
     (re.compile(r"/v1/messages/count_tokens"), "anthropic", ("anthropic",), "count"),
     (re.compile(r"/v1beta/models/(?P<model>[^:]+):(?P<method>generateContent|streamGenerateContent)"), "google", ("google",), "generate"),
     (re.compile(r"/v1beta/models/(?P<model>[^:]+):(?P<method>embedContent|batchEmbedContents)"), "google", ("google",), "embeddings"),
+    (re.compile(r"/api/v1/(?P<family>jobs/createTask|veo/generate|generate|runway/generate|aleph/generate|flux/kontext/generate|gpt4o-image/generate)"),
+     "kie", ("kie",), "task"),
+    (re.compile(r"/api/v1/(jobs/recordInfo|(veo|generate|aleph|flux/kontext|gpt4o-image)/record-info|runway/record-detail)"), "kie", ("kie",), "record"),
+    (re.compile(r"/v1/images/generations"), "recraft", ("recraft",), "task"),
+    (re.compile(r"/v1/song/generate"), "mureka", ("mureka",), "task"),
+    (re.compile(r"/v1/song/query/(?P<id>[^/]+)"), "mureka", ("mureka",), "record"),
+    (re.compile(r"/v1/predictions"), "replicate", ("replicate",), "task"),
+    (re.compile(r"/v1/predictions/(?P<id>[^/]+)"), "replicate", ("replicate",), "record"),
 )
 MODELS = {"openai": ("gpt-4o", "gpt-4o-mini", "gpt-5", "text-embedding-3-small"), "anthropic": ("claude-sonnet-4-6", "claude-haiku-4-5"),
-          "google": ("gemini-3.5-flash",), "openrouter": ("anthropic/claude-sonnet-4.6", "deepseek/deepseek-chat"), "kie": ()}
+          "google": ("gemini-3.5-flash",), "openrouter": ("anthropic/claude-sonnet-4.6", "deepseek/deepseek-chat")}
 
 
 class Connections:
@@ -176,6 +184,30 @@ class Fake:
     async def health(self, request):
         return web.json_response({"ok": True})
 
+    # Media tasks
+
+    async def list_tasks(self, request):
+        word = request.query.get("contains", "")
+        return web.json_response({"tasks": [t.show() for t in list(formats.media.TASKS.values()) if word in json.dumps(t.body)]})
+
+    async def change_task(self, request):
+        """{"state":..., "record":...}: what the questions that come now are answered with."""
+        task, change = formats.media.TASKS.get(request.match_info["id"]), await request.json()
+        if task is None or set(change) - {"state", "record"}:
+            return web.json_response({"error": "no such task, or not state and record"}, status=400)
+        task.state, task.record, task.asked = change.get("state", task.state), change.get("record"), 0
+        return web.json_response(task.show())
+
+    async def call_back(self, request):
+        """{"kind":..., "age":..., "times":n, "at_once":true}: sends callbacks now (the same bytes each time); their statuses."""
+        task, want = formats.media.TASKS.get(request.match_info["id"]), await request.json()
+        if task is None or not task.callback_url:
+            return web.json_response({"error": "no such task, or it has no callBackUrl"}, status=400)
+        headers, body = formats.media.callback(task, want.get("kind", "right"), int(want.get("age", 0)))
+        calls = [formats.media.send_callback(task, headers, body) for _ in range(int(want.get("times", 1)))]
+        statuses = await asyncio.gather(*calls) if want.get("at_once") else [await call for call in calls]
+        return web.json_response({"statuses": statuses})
+
     # The providers
 
     async def provider(self, request):
@@ -205,7 +237,7 @@ class Fake:
     def models(self, request):
         provider = next((p for p in PROVIDERS if request.path.startswith(f"/{p}/")), "openai")
         return web.json_response({"object": "list", "data": [{"id": m, "object": "model", "created": 1700000000, "owned_by": provider}
-                                                             for m in MODELS[provider]]})
+                                                             for m in MODELS.get(provider, ())]})
 
     async def answer(self, request, raw, ask, record, closed):
         fmt = formats.BY_API[ask.api]
@@ -218,6 +250,8 @@ class Fake:
         facts = {"provider": ask.provider, "api": ask.api, "model": ask.model, "stream": ask.stream}
         try:
             chosen, text = self.rules.choose(facts, raw, ask.user_text)
+            if chosen is None and ask.api == "record":
+                chosen = pick(formats.media.record_script(ask), ask.provider, 0)
         except BadScript as problem:
             chosen, text = None, ""
             refusal = Refuse(418, f"fake upstream: bad script: {problem}")
@@ -236,7 +270,7 @@ class Fake:
     @staticmethod
     def read(request, raw, ask, fmt):
         try:
-            body = json.loads(raw)
+            body = json.loads(raw) if ask.api != "record" else {}
         except (ValueError, RecursionError):
             raise Refuse(400, "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
                          "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)", code=None) from None
@@ -271,6 +305,10 @@ class Fake:
             body = script["body"] if "body" in script else fmt.error(ask, status, script.get("error") or {})
             body = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else dumps(body)
             return await self.send_whole(sender, status, dict(headers, **{"Content-Type": kind or "application/json"}), body, ask)
+        if ask.api in ("task", "record"):
+            body = dumps(put(fmt.plain(ask, script), script)[0])
+            await sender.send_plain(int(script.get("status", 200)), dict(headers, **{"Content-Type": kind or "application/json"}), body)
+            return sender.response
         if ask.api == "embeddings":
             counts = formats.embeddings.compose_usage(ask)
             answer = Answer([], *usage_of(script, counts))
@@ -315,6 +353,9 @@ async def serve(options):
     app.router.add_get("/_fake/script", fake.list_scripts)
     app.router.add_delete("/_fake/script", fake.remove_script)
     app.router.add_delete("/_fake/script/{id:\\d+}", fake.remove_script)
+    app.router.add_get("/_fake/tasks", fake.list_tasks)
+    app.router.add_post("/_fake/tasks/{id}", fake.change_task)
+    app.router.add_post("/_fake/tasks/{id}/callback", fake.call_back)
     app.router.add_get("/_fake/health", fake.health)
     app.router.add_route("*", "/{path:.*}", fake.provider)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=300)

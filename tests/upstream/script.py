@@ -4,9 +4,10 @@
 import json
 import re
 
-PROVIDERS = ("openai", "openrouter", "anthropic", "google", "kie")
+PROVIDERS = ("openai", "openrouter", "anthropic", "google", "kie", "recraft", "mureka", "replicate")
 KEYS = set("""replay text words tool_calls reasoning refusal finish usage set unset status error headers body content_type body_bytes done
-delay first_delay interval comment drip split crlf endless drop stall cut error_event malformed raw long_line""".split())
+delay first_delay interval comment drip split crlf endless drop stall cut error_event malformed raw long_line
+code msg state record callback callback_delay credits took files result fail_code""".split())
 MARK = "[[fake:"
 PAIR = re.compile(r'([A-Za-z_][\w.\-]*)=("(?:[^"\\]|\\.)*"|\S+)')
 

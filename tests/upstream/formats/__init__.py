@@ -10,6 +10,7 @@ A format is a module with
   text_event(ask, text)         one event with that much text, bytes
 """
 
-from . import chat, counting, embeddings, gemini, messages, responses
+from . import chat, counting, embeddings, gemini, media, messages, responses
 
-BY_API = {"chat": chat, "responses": responses, "messages": messages, "count": counting, "generate": gemini, "embeddings": embeddings}
+BY_API = {"chat": chat, "responses": responses, "messages": messages, "count": counting, "generate": gemini, "embeddings": embeddings,
+          "task": media, "record": media}
