@@ -639,10 +639,27 @@ static enum verdict attempt(struct run *run)
     return verdict;
 }
 
-/* The next route takes over; false if there is none or the hold cannot be made large enough for it.
- */
+/* Another model does not take what only the client's own language can say (sound, custom tools),
+ * and most give one answer only: none of it may be left out in silence. */
+static bool may_hedge(const struct run *run)
+{
+    const struct relay_call *call = run->call;
+    struct err err;
+
+    return call->request->choices == 1 &&
+           (call->request->content != NULL ||
+            call->read_content(call->request, call->arena, &err) == 0);
+}
+
+/* The next route takes over; false if there is none, or it cannot say what is asked, or the hold
+ * cannot be made large enough for it. */
 static bool take_next(struct run *run, size_t *at)
 {
+    const struct route *asked = run->route;
+    const char *hedged_from = run->head.hedged_from;
+
+    if (*at + 1 >= run->routes.count || !may_hedge(run))
+        return false;
     if (run->head.hedged_from == NULL)
         run->head.hedged_from = run->route->format->name;
     while (++*at < run->routes.count) {
@@ -651,6 +668,10 @@ static bool take_next(struct run *run, size_t *at)
         if (extend(run) == 0)
             return true;
     }
+    /* The usage row names who was asked. */
+    run->route = asked;
+    run->head.provider = asked->format->name;
+    run->head.hedged_from = hedged_from;
     return false;
 }
 
@@ -663,12 +684,8 @@ static enum verdict serve(struct run *run)
     enum verdict verdict;
     size_t at = 0;
 
-    if (hedged && !hedge_is_up(hedge, run->route->format->name, arena) && !take_next(run, &at)) {
-        run->route = &run->routes.routes[0];
-        run->head.provider = run->route->format->name;
-        run->head.hedged_from = NULL;
+    if (hedged && !hedge_is_up(hedge, run->route->format->name, arena) && !take_next(run, &at))
         at = run->routes.count;
-    }
     for (;;) {
         verdict = attempt(run);
         /* A provider's 4xx is about the request: nobody else would do better. */
@@ -765,6 +782,8 @@ int relay_run(struct relay *r, const struct relay_call *call, const struct relay
         rc = route_choose(&run->routes, run->model, call->kind, r->app->conf, err);
     if (rc == 0)
         rc = read_content(run, err);
+    if (rc == 0 && call->kind == KIND_CHAT)
+        rc = route_check(run->model, call->request, err);
     if (rc == 0)
         rc = fetch_images(run, err);
     if (rc == 0) {
