@@ -66,7 +66,7 @@ struct run {
     int64_t last_sent_ms;
     int64_t renewed_ms;
     bool began;           /* the client's stream has begun */
-    bool content;         /* the first content has been sent: from here on nobody else can serve */
+    bool content;         /* the first content has gone to the sink: nobody else can serve now */
     bool gone;            /* the client left */
     int64_t output_bytes; /* of text sent to the client, or of a whole answer */
 
@@ -74,6 +74,7 @@ struct run {
     const struct route *route;
     struct transfer_result result;
     struct format_reader reader;
+    bool streams; /* the upstream does; the client may want a plain answer all the same */
     enum intake intake;
     struct json_object *held[HELD_EVENTS_MAX];
     size_t held_count;
@@ -199,7 +200,7 @@ static void drop_held(struct run *run)
  * held back. */
 static int send_held(struct run *run)
 {
-    int rc = begin_stream(run);
+    int rc = run->call->request->stream ? begin_stream(run) : 0;
 
     for (size_t i = 0; i < run->held_count && rc == 0; i++) {
         struct event event = {.kind = EVENT_CHUNK, .json = run->held[i]};
@@ -219,7 +220,7 @@ static int on_content_event(struct run *run, const struct event *event)
 {
     if (event->kind == EVENT_BEGIN)
         return 0; /* says nothing to a client */
-    if (run->call->request->stream && !run->content) {
+    if (run->streams && !run->content) {
         if (!event->content && run->held_count < HELD_EVENTS_MAX && event->kind == EVENT_CHUNK) {
             run->held[run->held_count++] = json_object_get(event->json);
             return 0;
@@ -274,7 +275,7 @@ static int on_head(const struct transfer_head *head, void *arg)
 
     if (!ok)
         run->intake = INTAKE_FAILURE;
-    else if (!run->call->request->stream)
+    else if (!run->streams)
         run->intake = INTAKE_ANSWER;
     else
         run->intake = is_event_stream(head->content_type) ? INTAKE_STREAM : INTAKE_FAILURE;
@@ -356,8 +357,7 @@ static const char *upstream_url(const struct run *run)
 {
     static const char model[] = "{model}";
     const struct format *f = run->route->format;
-    const char *path =
-        run->call->request->stream && f->stream_path != NULL ? f->stream_path : f->path;
+    const char *path = run->streams && f->stream_path != NULL ? f->stream_path : f->path;
     const char *at = strstr(path, model);
 
     if (at == NULL)
@@ -375,8 +375,7 @@ static void call_upstream(struct run *run)
     size_t n = 0;
 
     headers[n++] = "Content-Type: application/json";
-    headers[n++] =
-        run->call->request->stream ? "Accept: text/event-stream" : "Accept: application/json";
+    headers[n++] = run->streams ? "Accept: text/event-stream" : "Accept: application/json";
     headers[n++] = key_header(run);
     if (run->route->format->extra_header != NULL)
         headers[n++] = run->route->format->extra_header;
@@ -386,9 +385,8 @@ static void call_upstream(struct run *run)
         .header_count = n,
         .body = buf_span(&run->relay->request),
         .connect_timeout_ms = conf->connect_timeout_ms,
-        .first_byte_timeout_ms = run->call->request->stream
-                                     ? conf->first_byte_timeout_ms
-                                     : PLAIN_PATIENCE * conf->first_byte_timeout_ms,
+        .first_byte_timeout_ms = run->streams ? conf->first_byte_timeout_ms
+                                              : PLAIN_PATIENCE * conf->first_byte_timeout_ms,
         .idle_timeout_ms = conf->idle_timeout_ms,
         .deadline_ms = run->start_ms + conf->max_call_time_ms,
         .tick_ms = TICK_MS,
@@ -603,6 +601,24 @@ static void begin_attempt(struct run *run)
     };
 }
 
+/* Which parameters the model that serves takes. */
+static const char *dialect_of(const struct run *run)
+{
+    const struct catalog_model *serving = models_find_id(run->models, run->route->price_model_id);
+
+    return serving != NULL && run->head.hedged_from != NULL ? serving->dialect
+                                                            : run->model->dialect;
+}
+
+static bool wants_stream(const struct run *run, int64_t limit)
+{
+    const struct neutral_request *request = run->call->request;
+    const struct format *format = run->route->format;
+
+    return request->stream ||
+           (format->plain_max > 0 && limit > format->plain_max && !format_passes(format, request));
+}
+
 /* One upstream is asked. A connection that cannot be made is tried once more, after a moment: other
  * clients of a provider that restarts do the same. */
 static enum verdict attempt(struct run *run)
@@ -610,13 +626,14 @@ static enum verdict attempt(struct run *run)
     const struct neutral_request *request = run->call->request;
     struct neutral_target target = {
         .upstream_model = run->route->upstream_model,
-        .dialect = run->model->dialect,
+        .dialect = dialect_of(run),
         .model = run->model->name,
         .hedge = run->head.hedged_from != NULL,
         .output_limit = output_limit(run),
     };
 
     begin_attempt(run);
+    run->streams = target.stream = wants_stream(run, target.output_limit);
     if (run->route->format->wants_reasoning) {
         const struct reasoning_call restored = reasoning_call_of(run);
         reasoning_restore(&run->reasoning, &restored, run->call->request);
