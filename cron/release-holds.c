@@ -8,6 +8,7 @@
 #include "base/timing.h"
 #include "cronmain.h"
 #include "store/carry.h"
+#include "store/idempotency_row.h"
 #include "store/ledger.h"
 
 #include <stdio.h>
@@ -81,8 +82,14 @@ static int run(struct cron *cron, struct err *err)
         (ledger_housekeep(cron->store, work, KEEP_RESOLVED_DAYS, err) != 0 ||
          carry_purge(cron->store, work, cron->deadline_ms, err) != 0))
         code = CRON_FAILED;
+    int64_t deleted = 0;
+    if (code == CRON_OK && !cron->dry_run &&
+        idempotency_row_purge(&deleted, cron->store, work, err) != 0)
+        code = CRON_FAILED;
     if (cron->verbose && !cron->dry_run)
         printf("release-holds: released %zu expired holds\n", sweep.released);
+    if (cron->verbose && deleted > 0)
+        printf("release-holds: deleted %lld expired idempotency keys\n", (long long)deleted);
     arena_free(work);
     return code;
 }
@@ -93,7 +100,8 @@ int main(int argc, char **argv)
         .name = "release-holds",
         .summary =
             "Releases the holds of calls whose process died, deletes old resolved holds and\n"
-            "expired reasoning state, and adds the coming months' partitions of usage_log.",
+            "expired idempotency keys and reasoning state, and adds the coming months' partitions\n"
+            "of usage_log.",
         .exclusive = true,
         .limit_s = LIMIT_S,
         .run = run,

@@ -42,10 +42,14 @@ GRANT EXECUTE ON PROCEDURE ledger_settle_many TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_release TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_renew TO aig_app;
 GRANT EXECUTE ON PROCEDURE ledger_expire TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_begin TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_beat TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_end TO aig_app;
 
 -- Harmless: one deletes holds that ended days ago, the other adds empty partitions.
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_app;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_app;
+GRANT EXECUTE ON PROCEDURE idempotency_purge TO aig_app;
 
 GRANT aig_app TO aig_cron;
 
@@ -78,6 +82,7 @@ GRANT EXECUTE ON PROCEDURE set_unit_price TO aig_admin;
 GRANT EXECUTE ON PROCEDURE hold_purge TO aig_admin;
 GRANT EXECUTE ON PROCEDURE usage_partition_ahead TO aig_admin;
 GRANT EXECUTE ON PROCEDURE usage_drop_before TO aig_admin;
+GRANT EXECUTE ON PROCEDURE idempotency_purge TO aig_admin;
 
 GRANT SELECT ON v_account TO aig_reader;
 GRANT SELECT ON v_key TO aig_reader;

@@ -23,6 +23,7 @@ struct endpoint {
     struct relay *relay;
     struct arena *arena;
     struct buf body;
+    const char *path;                           /* of the route: "/v1/chat/completions" */
     unsigned char key_hash[SECRET_SHA256_SIZE]; /* ROUTER_KEY and ROUTER_MODEL */
     struct apikey_principal principal; /* ROUTER_KEY and ROUTER_ACCOUNT; in a session key_id is 0,
                                           account_id that of the session */
@@ -33,6 +34,8 @@ struct endpoint {
 
 /* router_fn; context is a struct endpoint. */
 int ep_chat(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+int ep_embeddings(void *context, struct exchange *x, const struct router_match *match,
+                  struct err *err);
 int ep_models(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_model(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_me(void *context, struct exchange *x, const struct router_match *match, struct err *err);

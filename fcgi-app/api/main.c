@@ -117,6 +117,7 @@ static int route_request(struct worker *w, struct exchange *x, const char **allo
     if (router_find(&match, allow, api_routes, api_route_count, method != NULL ? method : "GET",
                     below_mount(path), w->ep.arena, err) != 0)
         return -1;
+    w->ep.path = match.route->path;
     return dispatch(w, x, &match, err);
 }
 

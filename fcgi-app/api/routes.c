@@ -9,6 +9,7 @@ const struct router_route api_routes[] = {
     {"POST", "/v1/chat/completions", ROUTER_MODEL, ep_chat},
     {"GET", "/v1/models", ROUTER_ACCOUNT, ep_models},
     {"GET", "/v1/models/{}", ROUTER_ACCOUNT, ep_model},
+    {"POST", "/v1/embeddings", ROUTER_MODEL, ep_embeddings},
     {"GET", "/v1/me", ROUTER_KEY, ep_me},
     {"GET", "/v1/usage/{}", ROUTER_KEY, ep_usage},
     {"GET", "/v1/health", ROUTER_PUBLIC, ep_health},

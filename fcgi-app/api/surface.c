@@ -3,6 +3,7 @@
 
 #include "api/surface.h"
 
+#include "api/idempotent.h"
 #include "base/sse.h"
 #include "base/timing.h"
 #include "http/reply.h"
@@ -77,8 +78,10 @@ static int sink_end(const struct relay_head *head, const struct usage *usage,
     struct client *client = arg;
 
     client->surface->write_end(&client->out, client->writer, usage, charge_usd);
+    /* Not flushed: the end of the exchange does that, after the answer has been kept for a repeat.
+     */
     if (client->stream)
-        return send_out(client);
+        return exchange_write(client->x, client->out.data, client->out.len);
     head_headers(client->x, head);
     if (charge_usd != NULL)
         exchange_header(client->x, "X-AI-Credits-Charged", "%s", charge_usd);
@@ -89,6 +92,7 @@ static int sink_fail(const struct err *failure, void *arg)
 {
     struct client *client = arg;
 
+    exchange_spoil(client->x);
     client->surface->write_failure(&client->out, client->writer, failure);
     return send_out(client);
 }
@@ -117,32 +121,48 @@ static const struct relay_sink client_sink = {
     .watch_fd = sink_watch_fd,
 };
 
-int surface_serve(struct endpoint *ep, struct exchange *x, const struct surface *surface,
-                  struct err *err)
-{
+/* One call, from the request that has been read. */
+struct serving {
+    struct endpoint *ep;
+    struct exchange *x;
+    const struct surface *surface;
     struct neutral_request request;
-    struct client client = {.x = x, .surface = surface};
+};
 
-    if (endpoint_read_json(ep, x, err) != 0 ||
-        surface->read_request(&request, ep->body.data, ep->body.len, err) != 0)
-        return -1;
+static int run_call(void *arg, struct err *err)
+{
+    struct serving *s = arg;
+    struct endpoint *ep = s->ep;
+    struct client client = {.x = s->x, .surface = s->surface, .stream = s->request.stream};
+
     buf_shrink(&ep->body, 0);
-    request.model = arena_strdup(ep->arena, request.model);
-    client.stream = request.stream;
-    client.writer = arena_zalloc(ep->arena, surface->writer_size);
-    surface->writer_init(client.writer, &request, exchange_request_id(x), timing_wall_s());
+    client.writer = arena_zalloc(ep->arena, s->surface->writer_size);
+    s->surface->writer_init(client.writer, &s->request, exchange_request_id(s->x), timing_wall_s());
     buf_init(&client.out, OUT_MAX);
     struct relay_call call = {
-        .request_id = exchange_request_id(x),
+        .request_id = exchange_request_id(s->x),
         .key_hash = ep->key_hash,
-        .request = &request,
-        .read_content = surface->read_content,
+        .request = &s->request,
+        .read_content = s->surface->read_content,
         .kind = KIND_CHAT,
         .arena = ep->arena,
     };
     int rc = relay_run(ep->relay, &call, &client_sink, &client, err);
     buf_fini(&client.out);
-    surface->writer_fini(client.writer);
-    neutral_request_fini(&request);
+    s->surface->writer_fini(client.writer);
+    return rc;
+}
+
+int surface_serve(struct endpoint *ep, struct exchange *x, const struct surface *surface,
+                  struct err *err)
+{
+    struct serving serving = {.ep = ep, .x = x, .surface = surface};
+
+    if (endpoint_read_json(ep, x, err) != 0 ||
+        surface->read_request(&serving.request, ep->body.data, ep->body.len, err) != 0)
+        return -1;
+    serving.request.model = arena_strdup(ep->arena, serving.request.model);
+    int rc = idempotent_run(ep, x, run_call, &serving, err);
+    neutral_request_fini(&serving.request);
     return rc;
 }

@@ -34,6 +34,9 @@ enum err_code {
     ERR_NOT_FOUND,            /* 404 not_found */
     ERR_UNSUPPORTED_ENDPOINT, /* 404 unsupported_endpoint */
     ERR_METHOD,               /* 405 method_not_allowed */
+    ERR_IDEMPOTENCY_BUSY,     /* 409 idempotency_in_flight, Retry-After */
+    ERR_IDEMPOTENCY_GONE,     /* 410 idempotency_answer_gone */
+    ERR_IDEMPOTENCY_REUSED,   /* 422 idempotency_key_reused */
     ERR_LENGTH,               /* 411 length_required */
     ERR_TOO_LARGE,            /* 413 request_too_large */
     ERR_MEDIA_TYPE,           /* 415 unsupported_media_type */

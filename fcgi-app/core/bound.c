@@ -21,10 +21,9 @@ int64_t bound_estimate(int64_t bytes)
     return (bytes + ESTIMATE_BYTES_PER_TOKEN - 1) / ESTIMATE_BYTES_PER_TOKEN;
 }
 
-void bound_prompt(struct bound *out, const struct neutral_size *size,
-                  const struct catalog_model *model)
+static void bound_within(struct bound *out, const struct neutral_size *size,
+                         const struct catalog_model *model, int64_t context)
 {
-    int64_t context = model->context_length > 0 ? model->context_length : CONTEXT_UNKNOWN;
     int64_t fixed = REQUEST_TOKENS + size->messages * model->message_tokens +
                     size->tools * model->tool_tokens + size->images * model->image_tokens;
     int64_t bytes = size->text_bytes + size->media_bytes;
@@ -33,4 +32,21 @@ void bound_prompt(struct bound *out, const struct neutral_size *size,
     out->prompt = size->files > 0 ? context : least(bytes + fixed, context);
     out->likely = least(bytes / LIKELY_BYTES_PER_TOKEN + fixed, out->prompt);
     out->estimate = least(bound_estimate(size->text_bytes), out->prompt);
+}
+
+static int64_t context_of(const struct catalog_model *model)
+{
+    return model->context_length > 0 ? model->context_length : CONTEXT_UNKNOWN;
+}
+
+void bound_prompt(struct bound *out, const struct neutral_size *size,
+                  const struct catalog_model *model)
+{
+    bound_within(out, size, model, context_of(model));
+}
+
+void bound_inputs(struct bound *out, const struct neutral_size *size,
+                  const struct catalog_model *model)
+{
+    bound_within(out, size, model, context_of(model) * size->messages);
 }

@@ -21,6 +21,10 @@ struct bound {
 void bound_prompt(struct bound *out, const struct neutral_size *size,
                   const struct catalog_model *model);
 
+/* The same for a request of embeddings: the context bounds each of its inputs (size->messages). */
+void bound_inputs(struct bound *out, const struct neutral_size *size,
+                  const struct catalog_model *model);
+
 /* Tokens charged for `bytes` of text whose count the provider never told. */
 int64_t bound_estimate(int64_t bytes);
 

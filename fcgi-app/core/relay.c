@@ -4,7 +4,6 @@
 #include "core/relay.h"
 
 #include "base/log.h"
-#include "base/secret.h"
 #include "base/sse.h"
 #include "base/timing.h"
 #include "core/bound.h"
@@ -13,23 +12,17 @@
 #include "core/images.h"
 #include "core/reasoning.h"
 #include "core/route.h"
+#include "core/upstream.h"
 #include "net/transfer.h"
 #include "store/ledger.h"
 
-#include <poll.h>
 #include <string.h>
 #include <strings.h>
 
 enum {
-    TICK_MS = 1000,
     HELD_EVENTS_MAX =
         32, /* start-up chunks without content that wait for the first one with some */
     KEEP_BYTES = 64 * 1024, /* memory that an idle worker keeps of its buffers */
-    HEADERS_MAX = 4,
-    RETRY_BASE_MS = 50, /* to 100 ms */
-    /* The first byte of a plain answer comes when all of it has been thought out; the SDKs wait for
-       ten minutes. */
-    PLAIN_PATIENCE = 5,
 };
 
 struct relay {
@@ -97,6 +90,11 @@ struct relay *relay_new(struct app *app)
     buf_init(&r->request, SIZE_MAX / 2);
     buf_init(&r->answer, RELAY_ANSWER_MAX);
     return r;
+}
+
+struct transfer *relay_transfer(struct relay *r)
+{
+    return r->transfer;
 }
 
 void relay_free(struct relay *r)
@@ -314,17 +312,6 @@ static int on_data(const char *data, size_t len, void *arg)
     return 0;
 }
 
-static void renew(struct run *run, int64_t now)
-{
-    struct err err;
-
-    if (now - run->renewed_ms < LEDGER_RENEW_EVERY_S * 1000)
-        return;
-    run->renewed_ms = now;
-    if (ledger_renew(&run->relay->app->store, run->call->arena, run->call->request_id, &err) != 0)
-        log_write(LOG_LEVEL_WARN, run->call->request_id, "hold not renewed: %s", err.detail);
-}
-
 static int on_tick(bool watched, void *arg)
 {
     struct run *run = arg;
@@ -333,7 +320,7 @@ static int on_tick(bool watched, void *arg)
     (void)watched;
     if (run->sink->gone(run->sink_arg))
         return client_gone(run);
-    renew(run, now);
+    upstream_renew(run->relay->app, run->call->arena, run->call->request_id, &run->renewed_ms);
     if (!run->call->request->stream || now - run->last_sent_ms < RELAY_KEEPALIVE_MS)
         return 0;
     if (begin_stream(run) != 0 || run->sink->comment(run->sink_arg) != 0)
@@ -342,57 +329,27 @@ static int on_tick(bool watched, void *arg)
     return 0;
 }
 
-static const char *key_header(const struct run *run)
-{
-    static const char *const names[] = {
-        [FORMAT_AUTH_BEARER] = "Authorization: Bearer ",
-        [FORMAT_AUTH_X_API_KEY] = "x-api-key: ",
-        [FORMAT_AUTH_GOOG] = "x-goog-api-key: ",
-    };
-
-    return arena_printf(run->call->arena, "%s%s", names[run->route->format->auth], run->route->key);
-}
-
-static const char *upstream_url(const struct run *run)
-{
-    static const char model[] = "{model}";
-    const struct format *f = run->route->format;
-    const char *path = run->streams && f->stream_path != NULL ? f->stream_path : f->path;
-    const char *at = strstr(path, model);
-
-    if (at == NULL)
-        return arena_printf(run->call->arena, "%s%s", run->route->base_url, path);
-    return arena_printf(run->call->arena, "%s%.*s%s%s", run->route->base_url, (int)(at - path),
-                        path, run->route->upstream_model, at + sizeof model - 1);
-}
-
 static void call_upstream(struct run *run)
 {
     static const struct transfer_callbacks callbacks = {
         .head = on_head, .data = on_data, .tick = on_tick};
-    const struct conf *conf = run->relay->app->conf;
-    const char *headers[HEADERS_MAX];
-    size_t n = 0;
-
-    headers[n++] = "Content-Type: application/json";
-    headers[n++] = run->streams ? "Accept: text/event-stream" : "Accept: application/json";
-    headers[n++] = key_header(run);
-    if (run->route->format->extra_header != NULL)
-        headers[n++] = run->route->format->extra_header;
-    struct transfer_request request = {
-        .url = upstream_url(run),
-        .headers = headers,
-        .header_count = n,
+    const struct format *f = run->route->format;
+    struct upstream_call call = {
+        .conf = run->relay->app->conf,
+        .arena = run->call->arena,
+        .base_url = run->route->base_url,
+        .path = run->streams && f->stream_path != NULL ? f->stream_path : f->path,
+        .model = run->route->upstream_model,
+        .auth = f->auth,
+        .key = run->route->key,
+        .extra_header = f->extra_header,
+        .stream = run->streams,
         .body = buf_span(&run->relay->request),
-        .connect_timeout_ms = conf->connect_timeout_ms,
-        .first_byte_timeout_ms = run->streams ? conf->first_byte_timeout_ms
-                                              : PLAIN_PATIENCE * conf->first_byte_timeout_ms,
-        .idle_timeout_ms = conf->idle_timeout_ms,
-        .deadline_ms = run->start_ms + conf->max_call_time_ms,
-        .tick_ms = TICK_MS,
+        .start_ms = run->start_ms,
         .watch_fd = run->sink->watch_fd(run->sink_arg),
     };
-    transfer_run(&run->result, run->relay->transfer, &request, &callbacks, run);
+
+    upstream_run(&run->result, run->relay->transfer, &call, &callbacks, run);
 }
 
 /* The end of an attempt. */
@@ -406,10 +363,7 @@ static enum verdict fail_as(struct run *run, const char *status)
 static enum verdict fail_broken(struct run *run, enum err_code code, const char *status,
                                 const char *message)
 {
-    err_set(&run->err, code, NULL, "%s You were not charged; please try again.", message);
-    err_detail(&run->err, "%s", run->result.detail);
-    run->err.retryable = true;
-    return fail_as(run, status);
+    return fail_as(run, upstream_broken(&run->err, code, status, &run->result, message));
 }
 
 static enum verdict judge_answer(struct run *run)
@@ -471,10 +425,7 @@ static enum verdict judge(struct run *run)
     /* What a connection does after the provider's last word changes nothing. */
     if (run->intake == INTAKE_STREAM)
         return judge_stream(run);
-    if (run->result.end == TRANSFER_TIMEOUT)
-        return fail_broken(run, ERR_TIMEOUT, "timeout", "The provider was silent for too long.");
-    return fail_broken(run, ERR_UPSTREAM, "upstream_error",
-                       "The provider cannot be reached or broke off its answer.");
+    return fail_as(run, upstream_unanswered(&run->err, &run->result));
 }
 
 /* The end of a call. */
@@ -619,8 +570,7 @@ static bool wants_stream(const struct run *run, int64_t limit)
            (format->plain_max > 0 && limit > format->plain_max && !format_passes(format, request));
 }
 
-/* One upstream is asked. A connection that cannot be made is tried once more, after a moment: other
- * clients of a provider that restarts do the same. */
+/* One upstream is asked. */
 static enum verdict attempt(struct run *run)
 {
     const struct neutral_request *request = run->call->request;
@@ -641,12 +591,6 @@ static enum verdict attempt(struct run *run)
     if (run->route->format->write_request(&run->relay->request, request, &target, &run->err) != 0)
         return fail_as(run, "error");
     call_upstream(run);
-    if (run->result.end == TRANSFER_UNREACHABLE && !run->gone) {
-        unsigned char jitter = 0;
-        secret_random(&jitter, sizeof jitter);
-        poll(NULL, 0, RETRY_BASE_MS + jitter % RETRY_BASE_MS);
-        call_upstream(run);
-    }
     enum verdict verdict = judge(run);
     format_conceal(&run->err, run->route->key);
     if (verdict == VERDICT_FAILED)

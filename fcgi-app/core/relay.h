@@ -48,9 +48,13 @@ struct relay_sink {
 };
 
 struct relay;
+struct transfer;
 
 struct relay *relay_new(struct app *app) AIG_MUST_USE;
 void relay_free(struct relay *r);
+
+/* Its connections, for other kinds of calls by the same thread. */
+struct transfer *relay_transfer(struct relay *r);
 
 struct relay_call {
     const char *request_id;

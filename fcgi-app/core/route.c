@@ -26,24 +26,29 @@ static const char *const kind_paths[] = {
 static int resolve(struct route *out, const struct catalog_route *r,
                    const struct catalog_model *model, const struct conf *conf, struct err *err)
 {
-    const struct format *format = format_find(api_names[r->api]);
+    const char *api = api_names[r->api];
+    bool embedding = model->kind == KIND_EMBEDDING;
+    const struct format *format = embedding ? NULL : format_find(api);
+    const struct embeddings_format *embeddings = embedding ? embeddings_format_find(api) : NULL;
 
-    if (format == NULL)
+    if (format == NULL && embeddings == NULL)
         return err_set(err, ERR_NOT_IMPLEMENTED, "model",
                        "The model '%s' is served by %s, which this version does not speak yet. "
                        "Nothing was charged.",
-                       model->name, api_names[r->api]);
-    if (conf->key[format->account] == NULL) {
+                       model->name, api);
+    enum conf_provider account = embedding ? embeddings->account : format->account;
+    if (conf->key[account] == NULL) {
         err_set(err, ERR_UPSTREAM_AUTH, "model",
                 "The model '%s' is not available: the operator has not configured a key for its "
                 "provider.",
                 model->name);
-        return err_detail(err, "%s_key is not set", conf_provider_name(format->account));
+        return err_detail(err, "%s_key is not set", conf_provider_name(account));
     }
     *out = (struct route){
         .format = format,
-        .base_url = conf->url[format->account],
-        .key = conf->key[format->account],
+        .embeddings = embeddings,
+        .base_url = conf->url[account],
+        .key = conf->key[account],
         .upstream_model = r->upstream_model,
         .price_model_id = r->price_model_id,
     };

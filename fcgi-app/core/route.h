@@ -9,10 +9,12 @@
 #include "base/conf.h"
 #include "base/err.h"
 #include "store/catalog.h"
+#include "wire/embeddings.h"
 #include "wire/format.h"
 
 struct route {
-    const struct format *format;
+    const struct format *format;                /* NULL for embeddings */
+    const struct embeddings_format *embeddings; /* NULL for all else */
     const char *base_url;
     const char *key;
     const char *upstream_model;

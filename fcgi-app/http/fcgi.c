@@ -39,6 +39,7 @@ struct exchange {
     bool began;
     bool broken;
     bool body_read;
+    struct exchange_tap *tap; /* or NULL */
     char request_id[IDENT_REQUEST_SIZE];
     int64_t start_ms;
 };
@@ -124,6 +125,7 @@ int exchange_accept(struct exchange *x)
     x->began = false;
     x->broken = false;
     x->body_read = false;
+    x->tap = NULL;
     x->start_ms = timing_mono_ms();
     ident_request(x->request_id);
     return 0;
@@ -311,6 +313,12 @@ const char *exchange_request_id(const struct exchange *x)
     return x->request_id;
 }
 
+void exchange_adopt_id(struct exchange *x, const char *request_id)
+{
+    assert(ident_request_valid(request_id));
+    memcpy(x->request_id, request_id, sizeof x->request_id);
+}
+
 int64_t exchange_elapsed_ms(const struct exchange *x)
 {
     return timing_mono_ms() - x->start_ms;
@@ -356,6 +364,7 @@ static const char *reason(int status)
         {405, "Method Not Allowed"},
         {408, "Request Timeout"},
         {409, "Conflict"},
+        {410, "Gone"},
         {411, "Length Required"},
         {413, "Content Too Large"},
         {415, "Unsupported Media Type"},
@@ -374,25 +383,8 @@ static const char *reason(int status)
     return status < 500 ? "Error" : "Server Error";
 }
 
-void exchange_begin(struct exchange *x, int status)
+static int put(struct exchange *x, const void *data, size_t len)
 {
-    assert(!x->began);
-    x->began = true;
-    char line[64];
-    int n = snprintf(line, sizeof line, "Status: %d %s\r\n", status, reason(status));
-    (void)exchange_write(x, line, (size_t)n);
-    (void)exchange_write(x, x->head.data, x->head.len);
-    (void)exchange_write(x, "\r\n", 2);
-}
-
-bool exchange_began(const struct exchange *x)
-{
-    return x->began;
-}
-
-int exchange_write(struct exchange *x, const void *data, size_t len)
-{
-    assert(x->began);
     if (x->broken)
         return -1;
     if (x->cgi) {
@@ -409,6 +401,46 @@ int exchange_write(struct exchange *x, const void *data, size_t len)
         len -= (size_t)step;
     }
     return 0;
+}
+
+void exchange_begin(struct exchange *x, int status)
+{
+    assert(!x->began);
+    x->began = true;
+    if (x->tap != NULL) {
+        x->tap->status = status;
+        buf_append(&x->tap->head, x->head.data, x->head.len);
+    }
+    char line[64];
+    int n = snprintf(line, sizeof line, "Status: %d %s\r\n", status, reason(status));
+    (void)put(x, line, (size_t)n);
+    (void)put(x, x->head.data, x->head.len);
+    (void)put(x, "\r\n", 2);
+}
+
+bool exchange_began(const struct exchange *x)
+{
+    return x->began;
+}
+
+int exchange_write(struct exchange *x, const void *data, size_t len)
+{
+    assert(x->began);
+    if (x->tap != NULL)
+        buf_append(&x->tap->body, data, len);
+    return put(x, data, len);
+}
+
+void exchange_set_tap(struct exchange *x, struct exchange_tap *tap)
+{
+    assert(tap == NULL || !x->began);
+    x->tap = tap;
+}
+
+void exchange_spoil(struct exchange *x)
+{
+    if (x->tap != NULL)
+        x->tap->spoilt = true;
 }
 
 static int flush_cgi(struct exchange *x)
@@ -445,6 +477,8 @@ int exchange_flush(struct exchange *x)
 
 bool exchange_gone(struct exchange *x)
 {
+    if (x->tap != NULL && x->tap->polled != NULL)
+        x->tap->polled(x->tap->arg);
     /* A CGI server that gives up on its client sends SIGTERM. */
     if (x->cgi && atomic_load(&stop_accepting))
         x->broken = true;

@@ -55,6 +55,8 @@ int exchange_read_body(struct buf *out, struct exchange *x, size_t max,
 
 /* "req_...": made at accept. */
 const char *exchange_request_id(const struct exchange *x);
+/* From now on the exchange goes by this id (ident_request_valid). */
+void exchange_adopt_id(struct exchange *x, const char *request_id);
 /* Monotonic milliseconds since accept. */
 int64_t exchange_elapsed_ms(const struct exchange *x);
 
@@ -70,6 +72,23 @@ bool exchange_began(const struct exchange *x);
 int exchange_write(struct exchange *x, const void *data, size_t len);
 /* Sends what is queued. -1 when the client is gone. */
 int exchange_flush(struct exchange *x);
+
+/* Copies what is answered: the status, the header lines (each with its line end) and the body, as
+ * they are sent, also when the client is gone. The caller owns the bufs; their maximum is how much
+ * is kept, a longer one has failed. */
+struct exchange_tap {
+    int status; /* 0: nothing was answered yet */
+    bool spoilt;
+    struct buf head;
+    struct buf body;
+    void (*polled)(
+        void *arg); /* called by exchange_gone, so about once a second while a call runs */
+    void *arg;
+};
+/* Before exchange_begin. NULL ends it. */
+void exchange_set_tap(struct exchange *x, struct exchange_tap *tap);
+/* What has been answered is not the whole answer (a stream that fails): sets the tap's `spoilt`. */
+void exchange_spoil(struct exchange *x);
 
 /* True once a write failed or the web server closed its side. Read the body first. */
 bool exchange_gone(struct exchange *x);

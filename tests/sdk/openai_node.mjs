@@ -71,6 +71,20 @@ const cases = {
     const { data, response, request_id } = await client.chat.completions.create({ model, messages }).withResponse();
     return { headers: Object.fromEntries(response.headers), request_id, text: data.choices[0].message.content };
   },
+  async embeddings() {
+    const answer = await client.embeddings.create({ model, input: input.content ?? ["one", "two"], ...input.more });
+    return { sizes: answer.data.map((d) => d.embedding.length), first: answer.data[0].embedding.slice(0, 3), usage: answer.usage };
+  },
+  async idempotent() {
+    const seen = [];
+    for (let k = 0; k < 2; k++) {
+      const { data, response } = await client.chat.completions
+        .create({ model, messages, ...input.more }, { headers: { "Idempotency-Key": input.idempotency } }).withResponse();
+      const text = input.more?.stream ? (await collect(data)).text : data.choices[0].message.content;
+      seen.push({ text, requestID: response.headers.get("x-request-id"), replay: response.headers.get("x-aig-idempotent-replay") });
+    }
+    return { seen };
+  },
   async models() {
     const names = [];
     for await (const one of client.models.list()) names.push(one.id);

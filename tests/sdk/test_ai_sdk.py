@@ -83,3 +83,11 @@ def test_errors_and_retries(run, account, world, provider):
     account.set_cap("key", "0.000001")
     error = run("text", provider, model="gpt-4o-mini", text="hello", retries=3)["error"]
     assert error["status"] == 402 and error["code"] == "key_cap_exceeded" and error["retryable"] is False
+
+
+@pytest.mark.parametrize("provider", ["openai", "compatible"])
+@pytest.mark.parametrize("model,size", [("text-embedding-3-small", 1536), ("gemini-embedding-2", 3072), ("qwen3-embedding-8b", 4096)])
+def test_embeddings(run, account, provider, model, size):
+    seen = run("embeddings", provider, model=model)
+    assert seen["sizes"] == [size] * 3 and seen["tokens"] > 0
+    assert account.spent() > 0

@@ -85,3 +85,9 @@ def test_errors_and_retries(run, account, world):
     account.set_cap("key", "0.000001")
     error = run("chat", model="gpt-4o-mini", text="hello", retries=3)["error"]
     assert error["status"] == 402 and error["code"] == "key_cap_exceeded"
+
+
+@pytest.mark.parametrize("name,size", [("text-embedding-3-small", 1536), ("gemini-embedding-2", 3072), ("qwen3-embedding-8b", 4096)])
+def test_embeddings(run, account, name, size):
+    assert run("embeddings", model=name)["sizes"] == [size] * 3
+    assert account.spent() > 0

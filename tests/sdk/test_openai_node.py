@@ -77,6 +77,30 @@ def test_models(run):
     assert "gpt-4o" in seen["names"] and seen["one"]["id"] == "gpt-4o" and seen["one"]["pricing"]["currency"] == "USD"
 
 
+@pytest.mark.parametrize("more", [{}, {"stream": True}])
+def test_idempotency_key(run, account, more):
+    first, again = run("idempotent", content="hello there", more=more, idempotency=new_word())["seen"]
+    assert "hello there" in first["text"] and again["text"] == first["text"] and again["requestID"] == first["requestID"]
+    assert first["replay"] is None and again["replay"] == "true"
+    assert len(account.db.rows("SELECT id FROM ledger WHERE account_id = %s AND kind = 'charge'", account.id)) == 1
+
+
+@pytest.mark.parametrize("name,size", [("text-embedding-3-small", 1536), ("gemini-embedding-2", 3072), ("qwen3-embedding-8b", 4096)])
+def test_embeddings(run, account, world, name, size):
+    """The SDK asks for base64 unless told otherwise."""
+    word = new_word()
+    packed = run("embeddings", model=name, content=[word, "two"])
+    assert packed["sizes"] == [size, size] and packed["usage"]["cost"] > 0
+    plain = run("embeddings", model=name, content=[word, "two"], more={"encoding_format": "float"})
+    assert plain["sizes"] == [size, size] and packed["first"] == pytest.approx(plain["first"], rel=1e-6)
+    if name != "gemini-embedding-2":
+        assert [r["json"]["encoding_format"] for r in world.fake.requests(word)] == ["base64", "float"]
+    assert run("embeddings", model=name, content="x", more={"dimensions": 16})["sizes"] == [16]
+    error = run("embeddings", model=name, content=script(word, {"status": 429}))["error"]
+    assert error["class"] == "RateLimitError"
+    assert len(account.db.rows("SELECT id FROM ledger WHERE account_id = %s AND kind = 'charge'", account.id)) == 3
+
+
 @pytest.mark.parametrize("status,kind", [(400, "BadRequestError"), (403, "PermissionDeniedError"), (404, "NotFoundError"), (409, "ConflictError"),
                                          (422, "UnprocessableEntityError"), (429, "RateLimitError"), (500, "InternalServerError")])
 @pytest.mark.parametrize("case", ["plain", "stream"])

@@ -9,7 +9,7 @@ import traceback
 
 import support
 
-MODULES = ("test_schema", "test_ledger", "test_operator", "test_sign_in", "test_concurrency")
+MODULES = ("test_schema", "test_ledger", "test_operator", "test_sign_in", "test_concurrency", "test_idempotency")
 
 
 def main():

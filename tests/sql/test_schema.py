@@ -166,6 +166,7 @@ def test_grants(world):
         denied(db, "INSERT INTO ledger (account_id, kind, amount_usd, reference, created_at) "
                    "VALUES (1, 'grant', 1, 'x', UTC_TIMESTAMP())")
         denied(db, "DELETE FROM hold")
+        denied(db, "DELETE FROM idempotency")
         denied(db, "UPDATE usage_log SET charge_usd = 0")
         denied(db, "UPDATE price SET input_usd = 0")
         denied(db, "CALL ledger_settle_inner('x',0,0,0,0,0,0,0,0,'ok','','',NULL,0,0,0,0,@a,@b,@c,@d,@e)")
@@ -188,6 +189,11 @@ def test_grants(world):
     app.query("INSERT INTO upstream_health (provider, failures) VALUES ('openai', 1)")
     app.query("DELETE FROM upstream_health")
     assert app.call("hold_purge", 30).deleted == "0"
+    rid = request_id()
+    assert app.call("idempotency_begin", customer.key_hash, b"n" * 32, b"f" * 32, rid, 30, 60).outcome == "run"
+    assert app.call("idempotency_beat", customer.key_id, b"n" * 32, rid, 30).outcome == "leased"
+    assert app.call("idempotency_end", customer.key_id, b"n" * 32, rid, None, None).outcome == "forgotten"
+    assert app.call("idempotency_purge").deleted == "0"
     assert app.query("SELECT * FROM v_ledger_check") == []
     assert admin.call("grant_credit", customer.email, 1, "thanks").outcome == "granted"
     admin.query("UPDATE model SET enabled = 1 WHERE name = 'gpt-4o'")

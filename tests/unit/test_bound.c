@@ -48,6 +48,27 @@ static void test_cases(void **state)
     }
 }
 
+/* Each input of embeddings may be as long as the context. */
+static void test_inputs(void **state)
+{
+    (void)state;
+    struct catalog_model model = {.context_length = 1000, .message_tokens = MESSAGE};
+    struct neutral_size size = {.text_bytes = 6000, .messages = 3};
+    struct bound got;
+
+    bound_inputs(&got, &size, &model);
+    assert_int_equal(got.prompt, 3000);
+    assert_int_equal(got.likely, 2000 + 3 * MESSAGE + FIXED);
+    assert_int_equal(got.estimate, 1500);
+    size.text_bytes = 600;
+    bound_inputs(&got, &size, &model);
+    assert_int_equal(got.prompt, 600 + 3 * MESSAGE + FIXED);
+    model.context_length = 0;
+    size.text_bytes = INT64_C(5) * 1000 * 1000;
+    bound_inputs(&got, &size, &model);
+    assert_int_equal(got.prompt, INT64_C(5) * 1000 * 1000 + 3 * MESSAGE + FIXED);
+}
+
 static void test_estimate(void **state)
 {
     (void)state;
@@ -62,6 +83,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_inputs),
         cmocka_unit_test(test_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

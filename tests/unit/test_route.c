@@ -88,6 +88,45 @@ static void test_kinds(void **state)
     }
 }
 
+static void test_embeddings(void **state)
+{
+    (void)state;
+    static const struct {
+        enum catalog_api api;
+        const char *name; /* NULL: has none */
+    } providers[] = {{API_OPENAI, "openai"},
+                     {API_GOOGLE, "google"},
+                     {API_OPENROUTER, "openrouter"},
+                     {API_ANTHROPIC, NULL},
+                     {API_KIE, NULL}};
+    struct catalog_model model = chat_model;
+    struct conf conf = conf_all();
+    struct route_list list;
+    struct err err;
+
+    model.kind = KIND_EMBEDDING;
+    model.route_count = 1;
+    for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
+        model.routes[0].api = providers[i].api;
+        int rc = route_choose(&list, &model, KIND_EMBEDDING, &conf, &err);
+        assert_int_equal(rc, providers[i].name != NULL ? 0 : -1);
+        if (rc != 0) {
+            assert_int_equal(err.code, ERR_NOT_IMPLEMENTED);
+            continue;
+        }
+        assert_null(list.routes[0].format);
+        assert_string_equal(list.routes[0].embeddings->name, providers[i].name);
+        assert_string_equal(list.routes[0].base_url, providers[i].name);
+    }
+    model.routes[0].api = API_GOOGLE;
+    conf.key[PROVIDER_GOOGLE] = NULL;
+    assert_int_equal(route_choose(&list, &model, KIND_EMBEDDING, &conf, &err), -1);
+    assert_int_equal(err.code, ERR_UPSTREAM_AUTH);
+    model.kind = KIND_CHAT;
+    assert_int_equal(route_choose(&list, &model, KIND_EMBEDDING, &conf, &err), -1);
+    assert_int_equal(err.status, 400);
+}
+
 static void test_not_callable(void **state)
 {
     (void)state;
@@ -168,9 +207,10 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_routes), cmocka_unit_test(test_without_key),
-        cmocka_unit_test(test_kinds),      cmocka_unit_test(test_not_callable),
-        cmocka_unit_test(test_check),      cmocka_unit_test(test_names),
+        cmocka_unit_test(test_all_routes),   cmocka_unit_test(test_without_key),
+        cmocka_unit_test(test_kinds),        cmocka_unit_test(test_embeddings),
+        cmocka_unit_test(test_not_callable), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
