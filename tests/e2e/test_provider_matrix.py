@@ -258,3 +258,63 @@ class TestFields:
         word = new_word()
         answer = ask(account, "qwen3-max", [{"type": "text", "text": word}, {"type": "image_url", "image_url": {"url": PIXEL}}])
         refused(world, account, answer, word, "messages", "qwen3-max")
+
+
+class TestLongPlainAnswers:
+    """What may take minutes is asked for as a stream, where the provider wants that; the client does not notice."""
+    FIELDS = {"model": "claude-sonnet-4-6", "max_tokens": 30000}
+
+    def test_the_answer_is_the_same(self, account, world):
+        word = new_word()
+        rule = {"usage": {"input": 900, "cached": 100, "output": 50, "reasoning": 0}, "reasoning": "hm"}
+        answer = ask(account, content=script(word, rule) + " use two tools", tools=[TOOL], **self.FIELDS)
+        short = ask(account, content=script(new_word(), rule) + " use two tools", tools=[TOOL], **dict(self.FIELDS, max_tokens=20000))
+        assert world.fake.one(word)["stream"] is True
+        for one in (answer, short):
+            choice = choice_of(one)
+            assert choice["finish_reason"] == "tool_calls" and choice["message"]["reasoning_content"] == "hm"
+            assert all(isinstance(json.loads(c["function"]["arguments"])["city"], str) for c in choice["message"]["tool_calls"])
+            assert len(choice["message"]["tool_calls"]) == 2
+            usage = account.usage(one)
+            check_charge(usage)
+            assert tokens_of(usage) == {"input": 800, "cached_input": 100, "output": 50}
+        assert answer.json["object"] == "chat.completion" and answer.headers["content-type"].startswith("application/json")
+
+    @pytest.mark.parametrize("rule", [{"cut": {"after": 9, "how": "hard"}}, {"cut": {"after": 9, "how": "clean"}}, {"error_event": {"after": 9}},
+                                      {"status": 529}, {"malformed": {"after": 1}}])
+    def test_a_broken_one_is_an_error(self, account, rule):
+        answer = ask(account, content=script(new_word(), {"words": 40, **rule}), **self.FIELDS)
+        assert answer.status in (502, 503) and answer.error["message"], answer
+        assert account.spent() == 0 and nothing_held(account)
+
+
+@pytest.mark.parametrize("provider,model", FORMATS.items())
+class TestBroken:
+    FAULTS = {"cut": {"cut": {"after": 9, "how": "hard"}}, "closed": {"cut": {"after": 9, "how": "close"}}, "ended": {"cut": {"after": 9, "how": "clean"}},
+              "error event": {"error_event": {"after": 9}}, "nonsense": {"malformed": {"after": 9}}}
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_in_mid_stream(self, account, provider, model, fault):
+        with account.api.chat_stream(script(new_word(), {"words": 40, **self.FAULTS[fault]}), model=model) as stream:
+            assert stream.status == 200 and stream.headers["x-aig-provider"] == provider
+            chunks, done = stream.chunks()
+        assert not done and chunks[-1]["error"]["message"] and joined(chunks[:-1])[0].startswith("w0")
+        assert account.wait_usage(stream)["charge_usd"] == 0 and account.spent() == 0 and nothing_held(account)
+
+    def test_the_client_leaves_a_stream(self, world, account, provider, model):
+        word = new_word()
+        with account.api.chat_stream(script(word, {"words": 40, "stall": {"after": 9, "seconds": 3600}}), model=model) as stream:
+            while not joined([stream.next_data().json])[0]:
+                pass
+        assert world.fake.ended(word)[-1]["closed_by_peer"] is True
+        usage = account.wait_usage(stream)
+        assert usage["status"] == "client_gone" and check_charge(usage) > 0 and tokens_of(usage)["output"] < 40
+
+    def test_the_client_leaves_a_plain_call(self, world, account, provider, model):
+        word = new_word()
+        sock = account.api.send_only("/v1/chat/completions", script(word, {"delay": 3600}), model=model)
+        world.fake.started(word)
+        sock.close()
+        assert world.fake.ended(word)[-1]["closed_by_peer"] is True
+        account.check()
+        assert account.spent() == 0
