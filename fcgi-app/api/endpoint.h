@@ -54,12 +54,14 @@ int ep_stored_delete(void *context, struct exchange *x, const struct router_matc
                      struct err *err);
 int ep_stored_input(void *context, struct exchange *x, const struct router_match *match,
                     struct err *err);
+/* The rest of what clients of the OpenAI SDKs call, and the account's figures. */
 int ep_embeddings(void *context, struct exchange *x, const struct router_match *match,
                   struct err *err);
 int ep_models(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_model(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_me(void *context, struct exchange *x, const struct router_match *match, struct err *err);
 int ep_usage(void *context, struct exchange *x, const struct router_match *match, struct err *err);
+/* Media jobs (ep_jobs.c) and what providers call when one has ended (ep_callback.c). */
 int ep_job_create(void *context, struct exchange *x, const struct router_match *match,
                   struct err *err);
 int ep_job_record(void *context, struct exchange *x, const struct router_match *match,

@@ -59,7 +59,7 @@ struct run {
     int64_t last_sent_ms;
     int64_t renewed_ms;
     bool began;           /* the client's stream has begun */
-    bool content;         /* the first content has been sent: from here on nobody else can serve */
+    bool content;         /* the first content has gone to the sink: nobody else can serve now */
     bool gone;            /* the client left */
     int64_t output_bytes; /* of text sent to the client, or of a whole answer */
 
@@ -67,6 +67,7 @@ struct run {
     const struct route *route;
     struct transfer_result result;
     struct format_reader reader;
+    bool streams; /* the upstream does; the client may want a plain answer all the same */
     enum intake intake;
     struct json_object *held[HELD_EVENTS_MAX];
     size_t held_count;
@@ -197,7 +198,7 @@ static void drop_held(struct run *run)
  * held back. */
 static int send_held(struct run *run)
 {
-    int rc = begin_stream(run);
+    int rc = run->call->request->stream ? begin_stream(run) : 0;
 
     for (size_t i = 0; i < run->held_count && rc == 0; i++) {
         struct event event = {.kind = EVENT_CHUNK, .json = run->held[i]};
@@ -219,7 +220,7 @@ static int on_content_event(struct run *run, const struct event *event)
 {
     if (event->kind == EVENT_BEGIN)
         return 0; /* says nothing to a client */
-    if (run->call->request->stream && !run->content) {
+    if (run->streams && !run->content) {
         if (!event->content && run->held_count < HELD_EVENTS_MAX && event->kind == EVENT_CHUNK) {
             run->held[run->held_count++] = json_object_get(event->json);
             return 0;
@@ -274,7 +275,7 @@ static int on_head(const struct transfer_head *head, void *arg)
 
     if (!ok)
         run->intake = INTAKE_FAILURE;
-    else if (!run->call->request->stream)
+    else if (!run->streams)
         run->intake = INTAKE_ANSWER;
     else
         run->intake = is_event_stream(head->content_type) ? INTAKE_STREAM : INTAKE_FAILURE;
@@ -335,18 +336,17 @@ static void call_upstream(struct run *run)
     static const struct transfer_callbacks callbacks = {
         .head = on_head, .data = on_data, .tick = on_tick};
     const struct format *f = run->route->format;
-    bool stream = run->call->request->stream;
     struct upstream_call call = {
         .conf = run->relay->app->conf,
         .arena = run->call->arena,
         .base_url = run->route->base_url,
-        .path = stream && f->stream_path != NULL ? f->stream_path : f->path,
+        .path = run->streams && f->stream_path != NULL ? f->stream_path : f->path,
         .model = run->route->upstream_model,
         .auth = f->auth,
         .key = run->route->key,
         .extra_header = f->extra_header,
         .passed_header = format_passes(f, run->call->request) ? run->call->passed_header : NULL,
-        .stream = stream,
+        .stream = run->streams,
         .body = buf_span(&run->relay->request),
         .start_ms = run->start_ms,
         .watch_fd = run->sink->watch_fd(run->sink_arg),
@@ -559,19 +559,38 @@ static void begin_attempt(struct run *run)
     };
 }
 
+/* Which parameters the model that serves takes. */
+static const char *dialect_of(const struct run *run)
+{
+    const struct catalog_model *serving = models_find_id(run->models, run->route->price_model_id);
+
+    return serving != NULL && run->head.hedged_from != NULL ? serving->dialect
+                                                            : run->model->dialect;
+}
+
+static bool wants_stream(const struct run *run, int64_t limit)
+{
+    const struct neutral_request *request = run->call->request;
+    const struct format *format = run->route->format;
+
+    return request->stream ||
+           (format->plain_max > 0 && limit > format->plain_max && !format_passes(format, request));
+}
+
 /* One upstream is asked. */
 static enum verdict attempt(struct run *run)
 {
     const struct neutral_request *request = run->call->request;
     struct neutral_target target = {
         .upstream_model = run->route->upstream_model,
-        .dialect = run->model->dialect,
+        .dialect = dialect_of(run),
         .model = run->model->name,
         .hedge = run->head.hedged_from != NULL,
         .output_limit = output_limit(run),
     };
 
     begin_attempt(run);
+    run->streams = target.stream = wants_stream(run, target.output_limit);
     if (run->route->format->wants_reasoning) {
         const struct reasoning_call restored = reasoning_call_of(run);
         reasoning_restore(&run->reasoning, &restored, run->call->request);
@@ -588,10 +607,27 @@ static enum verdict attempt(struct run *run)
     return verdict;
 }
 
-/* The next route takes over; false if there is none or the hold cannot be made large enough for it.
- */
+/* Another model does not take what only the client's own language can say (sound, custom tools),
+ * and most give one answer only: none of it may be left out in silence. */
+static bool may_hedge(const struct run *run)
+{
+    const struct relay_call *call = run->call;
+    struct err err;
+
+    return call->request->choices == 1 &&
+           (call->request->content != NULL ||
+            call->read_content(call->request, call->arena, &err) == 0);
+}
+
+/* The next route takes over; false if there is none, or it cannot say what is asked, or the hold
+ * cannot be made large enough for it. */
 static bool take_next(struct run *run, size_t *at)
 {
+    const struct route *asked = run->route;
+    const char *hedged_from = run->head.hedged_from;
+
+    if (*at + 1 >= run->routes.count || !may_hedge(run))
+        return false;
     if (run->head.hedged_from == NULL)
         run->head.hedged_from = run->route->format->name;
     while (++*at < run->routes.count) {
@@ -600,6 +636,10 @@ static bool take_next(struct run *run, size_t *at)
         if (extend(run) == 0)
             return true;
     }
+    /* The usage row names who was asked. */
+    run->route = asked;
+    run->head.provider = asked->format->name;
+    run->head.hedged_from = hedged_from;
     return false;
 }
 
@@ -612,12 +652,8 @@ static enum verdict serve(struct run *run)
     enum verdict verdict;
     size_t at = 0;
 
-    if (hedged && !hedge_is_up(hedge, run->route->format->name, arena) && !take_next(run, &at)) {
-        run->route = &run->routes.routes[0];
-        run->head.provider = run->route->format->name;
-        run->head.hedged_from = NULL;
+    if (hedged && !hedge_is_up(hedge, run->route->format->name, arena) && !take_next(run, &at))
         at = run->routes.count;
-    }
     for (;;) {
         verdict = attempt(run);
         /* A provider's 4xx is about the request: nobody else would do better. */
@@ -724,6 +760,8 @@ int relay_run(struct relay *r, const struct relay_call *call, const struct relay
         choose_languages(run);
         rc = read_content(run, err);
     }
+    if (rc == 0 && call->kind == KIND_CHAT)
+        rc = route_check(run->model, call->request, err);
     if (rc == 0)
         rc = fetch_images(run, err);
     if (rc == 0) {

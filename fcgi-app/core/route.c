@@ -3,6 +3,8 @@
 
 #include "core/route.h"
 
+#include <string.h>
+
 static const char *const api_names[] = {
     [API_OPENAI] = "openai",         [API_OPENAI_RESPONSES] = "openai-responses",
     [API_ANTHROPIC] = "anthropic",   [API_GOOGLE] = "google",
@@ -72,5 +74,51 @@ int route_choose(struct route_list *out, const struct catalog_model *model, enum
     for (size_t i = 1; i < model->route_count; i++)
         if (resolve(&out->routes[out->count], &model->routes[i], model, conf, &hedge_err) == 0)
             out->count++;
+    return 0;
+}
+
+/* `list` is "tools,vision,json". */
+static bool is_capable(const char *list, const char *what)
+{
+    size_t len = strlen(what);
+
+    while (*list != '\0') {
+        size_t n = strcspn(list, ",");
+        if (n == len && strncmp(list, what, n) == 0)
+            return true;
+        list += list[n] == ',' ? n + 1 : n;
+    }
+    return false;
+}
+
+static bool wants_json(const struct neutral_request *request)
+{
+    struct json_object *format = jsonx_object(request->body, "response_format");
+
+    if (request->content != NULL)
+        return request->content->output != OUTPUT_TEXT;
+    return strcmp(jsonx_str(format, "type", "text"), "text") != 0;
+}
+
+int route_check(const struct catalog_model *model, const struct neutral_request *request,
+                struct err *err)
+{
+    const struct {
+        bool wanted;
+        const char *capability;
+        const char *field;
+        const char *what;
+    } needs[] = {
+        {request->size.tools > 0, "tools", "tools", "tools"},
+        {request->size.images > 0, "vision", "messages", "images"},
+        {wants_json(request), "json", "response_format", "JSON format for its answer"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(needs); i++)
+        if (needs[i].wanted && !is_capable(model->capabilities, needs[i].capability))
+            return err_set(err, ERR_UNSUPPORTED_VALUE, needs[i].field,
+                           "'%s': the model '%.100s' takes no %s; GET /v1/models lists what each "
+                           "model can do.",
+                           needs[i].field, model->name, needs[i].what);
     return 0;
 }

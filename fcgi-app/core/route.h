@@ -32,6 +32,11 @@ struct route_list {
 int route_choose(struct route_list *out, const struct catalog_model *model, enum catalog_kind kind,
                  const struct conf *conf, struct err *err) AIG_MUST_USE;
 
+/* A chat request that needs tools, images or a JSON format of a model that the catalog says has
+ * none of it would be answered without them somewhere: 400 naming the field. */
+int route_check(const struct catalog_model *model, const struct neutral_request *request,
+                struct err *err) AIG_MUST_USE;
+
 /* "openai", "anthropic", ...: as in the catalog. */
 const char *route_api_name(enum catalog_api api);
 

@@ -7,6 +7,7 @@
 #include "wire/completions_events.h"
 #include "wire/completions_upstream.h"
 #include "wire/responses.h"
+#include "wire/responses_failure.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -120,17 +121,13 @@ static int64_t message_bytes(struct json_object *message)
 int completions_hidden_failure(struct err *err, struct json_object *answer)
 {
     struct json_object *error = jsonx_get(answer, "error");
-    char text[ERR_MESSAGE_MAX / 2];
+    int64_t status = jsonx_i64(error, "code", 0);
 
     if (error == NULL)
         return 0;
-    snprintf(text, sizeof text, "%s", jsonx_str(error, "message", "no reason given"));
-    log_mask(text, strlen(text));
-    err_set(err, ERR_UPSTREAM, NULL,
-            "The provider ended the answer with an error: %s. You were not charged; please try "
-            "again.",
-            text);
-    err->retryable = true;
+    if (status < 400 || status >= 500)
+        return responses_hidden_failure(err, error);
+    format_failure(err, (int)status, 0, jsonx_str(error, "message", NULL), NULL, NULL, NULL);
     return -1;
 }
 

@@ -24,8 +24,9 @@ struct json_object *completions_upstream_body(const struct neutral_request *requ
 /* Reads a usage object; absent members are 0. */
 void completions_read_usage(struct usage *out, struct json_object *usage);
 
-/* OpenRouter's way to fail after the head has gone out; OpenAI documents it for streams. -1: err is
- * set. */
+/* OpenRouter's way to fail after the head has gone out, with an HTTP status as code; OpenAI
+ * documents it for streams. What would be a 4xx before the head is one here, too. -1: err is set.
+ */
 int completions_hidden_failure(struct err *err, struct json_object *answer);
 
 /* As in struct format, for a client of the same language. */

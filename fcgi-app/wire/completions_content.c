@@ -360,6 +360,21 @@ static int read_numbers(struct neutral_content *c, struct json_object *body, con
     return 0;
 }
 
+/* An answer in sound. */
+static bool wants_other_than_text(struct json_object *body)
+{
+    struct json_object *list = jsonx_array(body, "modalities");
+    size_t count = list != NULL ? json_object_array_length(list) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *v = json_object_array_get_idx(list, i);
+        if (!json_object_is_type(v, json_type_string) ||
+            strcmp(json_object_get_string(v), "text") != 0)
+            return true;
+    }
+    return false;
+}
+
 /* Fields whose effect no other provider has. */
 static int refuse_openai_only(struct json_object *body, const struct neutral_request *request,
                               const struct place *at)
@@ -371,6 +386,10 @@ static int refuse_openai_only(struct json_object *body, const struct neutral_req
             return err_set(at->err, ERR_UNSUPPORTED_VALUE, fields[i],
                            "'%s' is not supported by the model '%.100s'.", fields[i],
                            request->model);
+    if (wants_other_than_text(body))
+        return err_set(at->err, ERR_UNSUPPORTED_VALUE, "modalities",
+                       "'modalities' can only be [\"text\"] for the model '%.100s'.",
+                       request->model);
     return 0;
 }
 

@@ -42,6 +42,7 @@ static void choice_fini(struct completions_choice *c)
     mem_free(c->call_arguments);
     json_object_put(c->calls);
     json_object_put(c->reasoning_details);
+    json_object_put(c->logprobs);
 }
 
 void completions_writer_fini(void *writer)
@@ -106,14 +107,28 @@ static void open_delta(struct buf *out, const struct completions_writer *w, int6
     buf_printf(out, "{\"index\":%lld,\"delta\":{", (long long)choice);
 }
 
-static void close_delta(struct buf *out, const struct completions_writer *w, const char *finish)
+static void close_delta_with(struct buf *out, const struct completions_writer *w,
+                             const char *finish, struct json_object *logprobs)
 {
-    buf_append_str(out, "},\"logprobs\":null,\"finish_reason\":");
+    buf_append_str(out, "},\"logprobs\":");
+    if (logprobs != NULL) {
+        buf_append_str(out, "{\"content\":");
+        jsonx_write(out, logprobs);
+        buf_append_str(out, ",\"refusal\":null}");
+    } else {
+        buf_append_str(out, "null");
+    }
+    buf_append_str(out, ",\"finish_reason\":");
     if (finish != NULL)
         buf_printf(out, "\"%s\"}]", finish);
     else
         buf_append_str(out, "null}]");
     buf_append_str(out, w->include_usage ? ",\"usage\":null}\n\n" : "}\n\n");
+}
+
+static void close_delta(struct buf *out, const struct completions_writer *w, const char *finish)
+{
+    close_delta_with(out, w, finish, NULL);
 }
 
 static void text_delta(struct buf *out, const struct completions_writer *w,
@@ -122,7 +137,7 @@ static void text_delta(struct buf *out, const struct completions_writer *w,
     open_delta(out, w, event->choice);
     buf_printf(out, "\"%s\":", member);
     jsonx_write_string(out, event->text.ptr, event->text.len);
-    close_delta(out, w, NULL);
+    close_delta_with(out, w, NULL, event->json);
 }
 
 static void call_begin_delta(struct buf *out, const struct completions_writer *w,
@@ -252,6 +267,16 @@ static void keep_call_part(struct completions_choice *c, const struct event *eve
                       event->json);
 }
 
+static void keep_logprobs(struct completions_choice *c, struct json_object *list)
+{
+    size_t count = list != NULL ? json_object_array_length(list) : 0;
+
+    if (c->logprobs == NULL && count > 0)
+        c->logprobs = json_object_new_array();
+    for (size_t i = 0; i < count; i++)
+        json_object_array_add(c->logprobs, json_object_get(json_object_array_get_idx(list, i)));
+}
+
 static void keep_event(struct completions_choice *c, const struct event *event)
 {
     c->began = true;
@@ -259,6 +284,7 @@ static void keep_event(struct completions_choice *c, const struct event *event)
     case EVENT_TEXT:
         c->has_text = true;
         buf_append(&c->text, event->text.ptr, event->text.len);
+        keep_logprobs(c, event->json);
         break;
     case EVENT_REFUSAL:
         buf_append(&c->refusal, event->text.ptr, event->text.len);
@@ -314,6 +340,16 @@ static struct json_object *message_json(struct completions_choice *c)
     return m;
 }
 
+static struct json_object *logprobs_json(const struct completions_choice *c)
+{
+    if (c->logprobs == NULL)
+        return NULL;
+    struct json_object *logprobs = json_object_new_object();
+    jsonx_set_ref(logprobs, "content", c->logprobs);
+    jsonx_set_null(logprobs, "refusal");
+    return logprobs;
+}
+
 static struct json_object *answer_json(struct completions_writer *w)
 {
     struct json_object *answer = json_object_new_object();
@@ -326,7 +362,7 @@ static struct json_object *answer_json(struct completions_writer *w)
         struct json_object *choice = json_object_new_object();
         jsonx_set_i64(choice, "index", (int64_t)i);
         jsonx_set(choice, "message", message_json(c));
-        jsonx_set_null(choice, "logprobs");
+        jsonx_set(choice, "logprobs", logprobs_json(c));
         jsonx_set_str(choice, "finish_reason", c->finish != NULL ? c->finish : "stop");
         json_object_array_add(choices, choice);
     }

@@ -27,6 +27,7 @@ struct completions_choice {
     struct buf *call_arguments;
     size_t call_count;
     struct json_object *reasoning_details;
+    struct json_object *logprobs; /* of all tokens of the text, or NULL */
     const char *finish;
 };
 

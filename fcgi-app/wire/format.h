@@ -39,6 +39,9 @@ struct format {
     bool wants_reasoning;         /* reasoning state of earlier turns is to be sent back to it */
     bool wants_bytes;             /* takes no URLs of images and files: core/images fetches them */
     bool wants_file_bytes;        /* takes URLs of images, but none of files */
+    /* A plain answer that may be longer than so many tokens is asked for as a stream: it takes
+     * minutes, and connections that are silent for so long break off. 0: never. */
+    int64_t plain_max;
 
     /* Appends the upstream's request body. -1: 400, the provider cannot do what is asked. */
     int (*write_request)(struct buf *out, const struct neutral_request *request,

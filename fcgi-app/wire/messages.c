@@ -14,7 +14,9 @@
 enum {
     OPEN_BLOCKS_MAX = 256,
     THOUGHTS_BYTES_MAX = 8 * 1024 * 1024, /* of one answer: above it, none is offered */
-    ARGUMENTS_MAX = 256 * 1024 * 1024,    /* above what a whole answer can hold */
+    PLAIN_MAX = 21333, /* ten minutes at 128,000 tokens an hour: where the provider's own SDKs
+                          refuse to do without a stream */
+    ARGUMENTS_MAX = 256 * 1024 * 1024, /* above what a whole answer can hold */
 };
 
 enum block_kind { BLOCK_OTHER, BLOCK_TEXT, BLOCK_THINKING, BLOCK_REDACTED, BLOCK_CALL };
@@ -556,6 +558,7 @@ const struct format messages_format = {
     .path = "/v1/messages",
     .language = LANGUAGE_MESSAGES,
     .wants_reasoning = true,
+    .plain_max = PLAIN_MAX,
     .write_request = write_request,
     .state_size = sizeof(struct state),
     .read_answer = read_answer,

@@ -505,7 +505,7 @@ static int write_body(struct writing *w)
 
     jsonx_set_str(w->body, "model", w->target->upstream_model);
     jsonx_set_i64(w->body, "max_tokens", w->target->output_limit);
-    if (w->request->stream)
+    if (w->request->stream || w->target->stream)
         jsonx_set_bool(w->body, "stream", true);
     if (c->user != NULL && c->user[0] != '\0') {
         struct json_object *metadata = json_object_new_object();

@@ -143,6 +143,8 @@ struct neutral_target {
                              hold */
     const char *model;    /* the name the client knows, for error messages */
     bool hedge; /* another model stands in: what it lacks is left out rather than refused */
+    /* The upstream is to stream, whatever the client wants. */
+    bool stream;
 };
 
 /* Why an answer ended, in the words of chat completions. */
@@ -154,7 +156,7 @@ enum event_kind {
     EVENT_ANSWER, /* json: a whole plain answer */
     /* Any other format. A plain answer comes as the same events as a stream. */
     EVENT_BEGIN,           /* id */
-    EVENT_TEXT,            /* text */
+    EVENT_TEXT,            /* text; json: logprobs.content of chat completions, or NULL */
     EVENT_REFUSAL,         /* text */
     EVENT_REASONING,       /* text: thoughts that the provider shows */
     EVENT_CALL_BEGIN,      /* index, id, name: a tool call opens */

@@ -29,12 +29,17 @@ static void fit_to_hedge(struct json_object *body)
         "verbosity",
         "prompt_cache_options",
         "safety_identifier",
+        "prompt_cache_retention",
+        "modalities",
     };
     struct json_object *provider = json_object_new_object();
     struct json_object *effort = jsonx_get(body, "reasoning_effort");
 
     for (size_t i = 0; i < ARRAY_LEN(lacking); i++)
         json_object_object_del(body, lacking[i]);
+    /* True is what it does anyway, and not every endpoint lists the field. */
+    if (jsonx_bool(body, "parallel_tool_calls", false))
+        json_object_object_del(body, "parallel_tool_calls");
     if (effort != NULL) {
         struct json_object *reasoning = json_object_new_object();
         jsonx_set_ref(reasoning, "effort", effort);

@@ -104,9 +104,19 @@ static bool wants_json(const struct reading *r)
     return c != NULL && c->output != OUTPUT_TEXT;
 }
 
+/* NULL: not asked for, or none. */
+static struct json_object *logprobs_of(const struct reading *r, struct json_object *json)
+{
+    const struct neutral_content *c = r->reader->request->content;
+    struct json_object *list = c != NULL && c->logprobs ? jsonx_array(json, "logprobs") : NULL;
+
+    return list != NULL && json_object_array_length(list) > 0 ? list : NULL;
+}
+
 /* Several messages in one answer (notes before the answer proper) become one: as paragraphs, but
  * JSON is left as it is. */
-static int take_text(struct reading *r, enum event_kind kind, int64_t item, struct span text)
+static int take_text(struct reading *r, enum event_kind kind, int64_t item, struct span text,
+                     struct json_object *logprobs)
 {
     struct state *s = r->state;
     int rc = 0;
@@ -119,7 +129,13 @@ static int take_text(struct reading *r, enum event_kind kind, int64_t item, stru
         rc = emit_text(r, kind, span_of("\n\n"));
     s->has_text = true;
     s->text_item = item;
-    return rc != 0 ? rc : emit_text(r, kind, text);
+    if (rc != 0)
+        return rc;
+    return emit(r, &(struct event){.kind = kind,
+                                   .json = logprobs,
+                                   .content = true,
+                                   .output_bytes = (int64_t)text.len,
+                                   .text = text});
 }
 
 /* The parts of a summary have no end of their own. */
@@ -152,7 +168,7 @@ static int read_message(struct reading *r, int64_t item, struct json_object *jso
             continue;
         if (member_text(&text, r, part, refusal ? "refusal" : "text") != 0)
             return -1;
-        rc = take_text(r, refusal ? EVENT_REFUSAL : EVENT_TEXT, item, text);
+        rc = take_text(r, refusal ? EVENT_REFUSAL : EVENT_TEXT, item, text, logprobs_of(r, part));
     }
     return rc;
 }
@@ -394,7 +410,7 @@ static int take_delta(struct reading *r, struct json_object *event, enum event_k
 
     if (member_text(&text, r, event, "delta") != 0)
         return -1;
-    return take_text(r, kind, item_index(event), text);
+    return take_text(r, kind, item_index(event), text, logprobs_of(r, event));
 }
 
 static int on_text(struct reading *r, struct json_object *event)

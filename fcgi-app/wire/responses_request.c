@@ -56,15 +56,24 @@ static const char *limit_field(const struct neutral_request *request)
     return "max_tokens";
 }
 
+/* Or may: what the model does by default it does not tell. */
+static bool reasons(const struct writing *w)
+{
+    const char *effort = w->content->reasoning_effort;
+
+    return w->dialect->thinks_by_default && (effort == NULL || strcmp(effort, "none") != 0);
+}
+
 static int check(const struct writing *w)
 {
     const char *limit = limit_field(w->request);
 
     if (dialect_check(w->dialect, w->request, w->target->model, w->err) != 0)
         return -1;
-    if (w->content->logprobs)
+    if (w->content->logprobs && reasons(w))
         return err_set(w->err, ERR_UNSUPPORTED_VALUE, "logprobs",
-                       "'logprobs' is not supported by the model '%.100s'; please leave it out.",
+                       "'logprobs' is supported by the model '%.100s' only without reasoning "
+                       "('reasoning_effort': 'none').",
                        w->target->model);
     if (w->target->output_limit < RESPONSES_OUTPUT_MIN)
         return err_set(w->err, ERR_UNSUPPORTED_VALUE, limit,
@@ -192,6 +201,21 @@ static void write_tools(const struct writing *w)
         jsonx_set_bool(w->root, "parallel_tool_calls", c->parallel_tool_calls == 1);
 }
 
+static void write_logprobs(const struct writing *w)
+{
+    struct json_object *include = jsonx_array(w->root, "include");
+
+    if (!w->content->logprobs)
+        return;
+    if (include == NULL) {
+        include = json_object_new_array();
+        jsonx_set(w->root, "include", include);
+    }
+    json_object_array_add(include, json_object_new_string("message.output_text.logprobs"));
+    if (w->content->top_logprobs >= 0)
+        jsonx_set_i64(w->root, "top_logprobs", w->content->top_logprobs);
+}
+
 /* All. */
 
 static void set_member(const struct writing *w, const char *key, struct json_object *v)
@@ -234,7 +258,10 @@ static int write_root(const struct writing *w)
     write_text(w);
     write_tools(w);
     write_same(w);
-    return write_reasoning(w);
+    if (write_reasoning(w) != 0)
+        return -1;
+    write_logprobs(w);
+    return 0;
 }
 
 int responses_write_request(struct buf *out, const struct neutral_request *request,

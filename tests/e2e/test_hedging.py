@@ -79,6 +79,70 @@ def test_not_for_what_the_client_caused(world, account, status):
     assert [r["provider"] for r in world.fake.requests(word)] == ["openai"]
 
 
+@pytest.mark.parametrize("field,value", [("n", 2), ("web_search_options", {}), ("functions", [{"name": "f", "parameters": {}}])])
+def test_not_what_the_other_would_leave_out(world, account, field, value):
+    word = new_word()
+    answer = account.api.chat(fail_openai(word, status=500), model=MODEL, **{field: value})
+    assert answer.status == 502, answer
+    assert [r["provider"] for r in world.fake.requests(word)] == ["openai"]
+    usage = account.usage(answer)
+    assert usage["charge_usd"] == 0 and usage["provider"] == "openai" and usage["hedged_from"] is None
+
+
+def test_the_other_gets_what_it_takes(world, account):
+    """Written by the rules of the model that serves: Claude takes no temperature above 1 and no seed."""
+    word = new_word()
+    answer = account.api.chat(fail_openai(word, status=500), model="test-hedged-by-claude", temperature=1.6, seed=7, max_tokens=50)
+    assert answer.status == 200 and answer.headers["x-aig-provider"] == "anthropic", answer
+    assert word in answer.json["choices"][0]["message"]["content"] and answer.json["model"] == "test-hedged-by-claude"
+    sent = world.fake.requests(word)[-1]["json"]
+    assert sent["temperature"] == 1 and "seed" not in sent and sent["max_tokens"] == 50
+    usage = account.usage(answer)
+    price = world.db.one("SELECT p.* FROM price p JOIN model m ON m.id = p.model_id WHERE m.name = 'claude-sonnet-4-6'")
+    check_charge(usage)
+    assert int(usage["arithmetic"]["price_id"]) == price["id"]
+
+
+OTHERS = {"anthropic": ("test-hedged-claude", 529), "google": ("test-hedged-gemini", 503)}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize("provider", OTHERS)
+class TestOtherProviders:
+    """Anthropic's 529 and Google's 503 hedge, too, where the catalog names one."""
+
+    def call(self, account, provider, rule, stream):
+        model, _ = OTHERS[provider]
+        word = new_word()
+        body = script(word, {provider: rule})
+        if not stream:
+            answer = account.api.chat(body, model=model)
+            return word, answer, answer.body.decode()
+        with account.api.chat_stream(body, model=model) as answer:
+            return word, answer, answer.read_rest().decode()
+
+    def test_overload(self, world, account, provider, stream):
+        word, answer, text = self.call(account, provider, {"status": OTHERS[provider][1]}, stream)
+        assert answer.status == 200 and answer.headers["x-aig-provider"] == "openrouter" and answer.headers["x-aig-hedged-from"] == provider
+        assert word in text
+        usage = account.usage(answer)
+        assert check_charge(usage) > 0 and usage["hedged_from"] == provider
+
+    def test_before_the_content_only(self, world, account, provider, stream):
+        if not stream:
+            return
+        word, answer, text = self.call(account, provider, {"error_event": {"after": 0}}, stream)
+        assert answer.headers["x-aig-provider"] == "openrouter" and word in text and text.endswith("data: [DONE]\n\n")
+        word, answer, text = self.call(account, provider, {"words": 20, "error_event": {"after": 9}}, stream)
+        assert answer.headers["x-aig-provider"] == provider and "[DONE]" not in text and '"error"' in text
+        assert account.usage(answer)["charge_usd"] == 0
+
+    @pytest.mark.parametrize("status", [400, 429])
+    def test_no_4xx(self, world, account, provider, stream, status):
+        word, answer, _ = self.call(account, provider, {"status": status}, stream)
+        assert answer.status == status and [r["provider"] for r in world.fake.requests(word)] == [provider]
+
+
 def test_when_both_fail_the_first_failure_is_told(world, account):
     answer = account.api.chat(script(new_word(), {"openai": {"status": 503}, "openrouter": {"status": 400}}), model=MODEL)
     assert answer.status == 503 and answer.error["code"] == "upstream_overloaded", answer

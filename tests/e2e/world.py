@@ -245,17 +245,22 @@ class World:
         self.copy_model("test-unspoken", provider="kie")
         self.copy_model("test-hedged", hedge="deepseek-v3.2")
         self.copy_model("test-hedged-dearly", hedge="grok-4.3")
+        self.copy_model("test-hedged-by-claude", hedge="claude-sonnet-4-6")
+        self.copy_model("test-hedged-claude", hedge="deepseek-v3.2", like="claude-sonnet-4-6")
+        self.copy_model("test-hedged-gemini", hedge="deepseek-v3.2", like="gemini-3.5-flash")
         self.copy_model("test-reasoning-price", reasoning_usd=Decimal("1.2"), cached_input_usd=Decimal("0.05"),
                         cache_write_5m_usd=Decimal("0.2"))
 
-    def copy_model(self, name, price=True, enabled=1, retires_on=None, successor=None, provider="openai", hedge=None, **prices):
-        """gpt-4o-mini under another name: 0.15 and 0.6 US dollars a million tokens, and what else is said."""
+    def copy_model(self, name, price=True, enabled=1, retires_on=None, successor=None, provider=None, hedge=None,
+                   like="gpt-4o-mini", **prices):
+        """`like` under another name, for 0.15 and 0.6 US dollars a million tokens, and what else is said."""
         self.db.rows("INSERT INTO model (name, kind, owned_by, dialect, context_length, max_output_tokens, capabilities, retires_on, successor, enabled)"
                      " SELECT %s, kind, owned_by, dialect, context_length, max_output_tokens, capabilities, %s, %s, %s FROM model"
-                     " WHERE name = 'gpt-4o-mini'", name, retires_on, successor, enabled)
+                     " WHERE name = %s", name, retires_on, successor, enabled, like)
         number = self.db.value("SELECT id FROM model WHERE name = %s", name)
-        self.db.rows("INSERT INTO route (model_id, position, provider, upstream_model, price_model_id) VALUES (%s, 0, %s, 'gpt-4o-mini', %s)",
-                     number, provider, number)
+        self.db.rows("INSERT INTO route (model_id, position, provider, upstream_model, price_model_id)"
+                     " SELECT %s, 0, COALESCE(%s, provider), upstream_model, %s FROM route JOIN model ON model.id = model_id"
+                     " WHERE name = %s AND position = 0", number, provider, number, like)
         if hedge:
             self.db.rows("INSERT INTO route (model_id, position, provider, upstream_model, price_model_id)"
                          " SELECT %s, 1, provider, upstream_model, price_model_id FROM route JOIN model ON model.id = model_id"

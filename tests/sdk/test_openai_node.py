@@ -121,9 +121,9 @@ def test_401_and_402(run, account, world):
     assert world.fake.requests(word) == []
 
 
-def test_error_in_mid_stream(run, account):
-    for rule in ({"words": 9, "error_event": {"after": 4}}, {"words": 9, "cut": {"after": 4, "how": "hard"}}):
-        error = run("stream", content=script(new_word(), rule))["error"]
+def test_error_in_mid_stream(run, account, model):
+    for rule in ({"words": 30, "error_event": {"after": 12}}, {"words": 30, "cut": {"after": 12, "how": "hard"}}):
+        error = run("stream", content=script(new_word(), rule), model=model)["error"]
         assert "You were not charged" in error["message"]
     assert account.spent() == 0
 

@@ -14,6 +14,7 @@
 #include "net/transfer.h"
 #include "peer.h"
 #include "unit.h"
+#include "wire/completions_content.h"
 #include "wire/completions_request.h"
 
 #include <stdio.h>
@@ -259,15 +260,6 @@ static const struct relay_sink sink = {
     .watch_fd = sink_watch_fd,
 };
 
-static int no_content(struct neutral_request *request, struct arena *arena, struct err *err)
-{
-    (void)request;
-    (void)arena;
-    (void)err;
-    fail();
-    return -1;
-}
-
 /* One call. */
 
 struct fixture {
@@ -326,7 +318,7 @@ static int run(struct fixture *f, const char *model, bool stream)
         .request_id = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV",
         .key_hash = hash,
         .request = &f->request,
-        .read_content = no_content,
+        .read_content = completions_read_content,
         .kind = KIND_CHAT,
         .arena = f->arena,
     };

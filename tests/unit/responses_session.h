@@ -21,6 +21,7 @@ struct got {
     struct buf text;
     struct buf reasoning;
     struct buf calls;    /* "index id name\n" for each, then arguments with "index ...\n" */
+    struct buf tokens;   /* of the log probabilities */
     struct buf thoughts; /* "index id data\n" for each */
     int finish;          /* -1: none */
     struct usage usage;
@@ -31,7 +32,8 @@ struct got {
 static inline void got_init(struct got *g)
 {
     memset(g, 0, sizeof *g);
-    struct buf *const all[] = {&g->trace, &g->text, &g->reasoning, &g->calls, &g->thoughts};
+    struct buf *const all[] = {&g->trace, &g->text,   &g->reasoning,
+                               &g->calls, &g->tokens, &g->thoughts};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         buf_init(all[i], 1 << 24);
     g->finish = -1;
@@ -39,7 +41,8 @@ static inline void got_init(struct got *g)
 
 static inline void got_fini(struct got *g)
 {
-    struct buf *const all[] = {&g->trace, &g->text, &g->reasoning, &g->calls, &g->thoughts};
+    struct buf *const all[] = {&g->trace, &g->text,   &g->reasoning,
+                               &g->calls, &g->tokens, &g->thoughts};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         buf_fini(all[i]);
 }
@@ -90,6 +93,9 @@ static inline int on_event(const struct event *e, void *arg)
         break;
     case EVENT_TEXT:
         got_text(g, e, "text", &g->text);
+        for (size_t i = 0; e->json != NULL && i < json_object_array_length(e->json); i++)
+            buf_append_str(&g->tokens,
+                           jsonx_str(json_object_array_get_idx(e->json, i), "token", "?"));
         break;
     case EVENT_REFUSAL:
         got_text(g, e, "refusal", NULL);

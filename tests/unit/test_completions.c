@@ -251,6 +251,40 @@ static void test_broken_chunks(void **state)
     }
 }
 
+/* An HTTP status in the error of a 2xx is what it would be before the head; our account's troubles
+ * stay ours, in words and in figures. */
+static void test_hidden_failures(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *error;
+        int status;
+        bool retryable;
+        const char *leak; /* must not be told */
+    } rows[] = {
+        {"{\"code\":400,\"message\":\"too long\"}", 400, false, "402"},
+        {"{\"code\":403,\"message\":\"flagged\"}", 403, false, "402"},
+        {"{\"code\":402,\"message\":\"Insufficient credits\"}", 502, false, "credits"},
+        {"{\"code\":401,\"message\":\"User not found\"}", 502, false, "User"},
+        {"{\"code\":502,\"message\":\"gone\"}", 502, true, "402"},
+        {"{\"code\":\"server_error\",\"message\":\"gone\"}", 502, true, "402"},
+        {"{\"code\":\"insufficient_quota\",\"message\":\"your plan\"}", 502, false, "plan"},
+        {"{\"code\":\"invalid_prompt\",\"message\":\"no\"}", 400, false, "402"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct chat_session s;
+        char text[256];
+        snprintf(text, sizeof text, "data: {\"error\":%s}\n\n", rows[i].error);
+        session_init(&s, format_find("openrouter"), STREAM "}");
+        session_feed(&s, text, strlen(text));
+        assert_true(s.failed && !s.done);
+        assert_int_equal(s.err.status, rows[i].status);
+        assert_int_equal(s.err.retryable, rows[i].retryable);
+        assert_null(strstr(s.err.message, rows[i].leak));
+        session_fini(&s);
+    }
+}
+
 /* Usage in any chunk is read; the client has it once, at the end, if it asked. */
 static void test_usage_in_chunks(void **state)
 {
@@ -400,10 +434,15 @@ static void test_failure_bodies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write_request),   cmocka_unit_test(test_answer),
-        cmocka_unit_test(test_no_answer),       cmocka_unit_test(test_usage_forms),
-        cmocka_unit_test(test_chunks),          cmocka_unit_test(test_broken_chunks),
-        cmocka_unit_test(test_usage_in_chunks), cmocka_unit_test(test_recordings_cut_everywhere),
+        cmocka_unit_test(test_write_request),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_hidden_failures),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_usage_forms),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_broken_chunks),
+        cmocka_unit_test(test_usage_in_chunks),
+        cmocka_unit_test(test_recordings_cut_everywhere),
         cmocka_unit_test(test_failure_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,6 +84,15 @@ static void test_hedge(void **state)
     assert_non_null(strstr(out.data, "\"reasoning\":{\"effort\":\"low\"}"));
     assert_non_null(strstr(out.data, "\"temperature\":0.5"));
     assert_non_null(strstr(out.data, "\"require_parameters\":true"));
+    /* Only what says more than the default needs an endpoint that takes it. */
+    assert_int_equal(write_request(&out,
+                                   PLAIN ",\"parallel_tool_calls\":true,\"modalities\":[\"text\"]}",
+                                   true, &err),
+                     0);
+    assert_null(strstr(out.data, "parallel_tool_calls"));
+    assert_null(strstr(out.data, "modalities"));
+    assert_int_equal(write_request(&out, PLAIN ",\"parallel_tool_calls\":false}", true, &err), 0);
+    assert_non_null(strstr(out.data, "\"parallel_tool_calls\":false"));
     buf_fini(&out);
 }
 

@@ -125,6 +125,34 @@ static void recorded_streams_are_cut_anywhere(void **state)
     }
 }
 
+/* They come only to those who asked for them. */
+static void recorded_log_probabilities_are_read(void **state)
+{
+    (void)state;
+    for (int asked = 0; asked < 2; asked++) {
+        struct session plain;
+        struct session stream;
+        struct buf text;
+        struct json_object *answer = recording_json(
+            "openai", "openai.openai-instructions-with-responses-logprobs.0", "response.json");
+        recording_read(&text, "openai",
+                       "openai.openai-instructions-with-responses-logprobs-streaming.0",
+                       "response.sse");
+        session_init(&plain);
+        session_init(&stream);
+        plain.content.logprobs = stream.content.logprobs = asked == 1;
+        read_plain(&plain, answer);
+        read_stream(&stream, text.data, text.len, 0);
+        assert_string_equal(plain.got.tokens.data, asked == 1 ? plain.got.text.data : "");
+        assert_string_equal(stream.got.tokens.data, asked == 1 ? stream.got.text.data : "");
+        assert_int_equal(stream.got.text.len, 46);
+        session_fini(&plain);
+        session_fini(&stream);
+        buf_fini(&text);
+        json_object_put(answer);
+    }
+}
+
 /* A stream that ends early is never whole. */
 static void cut_streams_are_not_done(void **state)
 {
@@ -611,6 +639,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_answers_are_read),
+        cmocka_unit_test(recorded_log_probabilities_are_read),
         cmocka_unit_test(recorded_streams_are_cut_anywhere),
         cmocka_unit_test(cut_streams_are_not_done),
         cmocka_unit_test(answers_become_events),

@@ -61,6 +61,11 @@ struct recorded {
 #define RESULT(id, content)                                                                        \
     "{\"role\":\"tool\",\"tool_call_id\":\"" id "\",\"content\":" content "}"
 
+/* The recorded model has no reasoning that would have to be switched off. */
+#define WITHOUT_REASONING                                                                          \
+    "{\"include\":[\"reasoning.encrypted_content\",\"message.output_text.logprobs\"],"             \
+    "\"reasoning\":{\"effort\":\"none\"}}"
+
 static const struct recorded recordings[] = {
     {"bedrock.bedrock-model-thinking-part-from-other-model.0",
      "{\"model\":\"our-gpt\",\"messages\":[{\"content\":\"You are a helpful "
@@ -155,8 +160,14 @@ static const struct recorded recordings[] = {
      "{}"},
     {"openai.openai-instructions-with-responses-logprobs.0",
      "{\"model\":\"our-gpt\",\"messages\":[{\"role\":\"system\",\"content\":\"You are a helpful "
-     "assistant.\"},{\"role\":\"user\",\"content\":\"What is the capital of Minas Gerais?\"}]}",
-     "{}"},
+     "assistant.\"},{\"role\":\"user\",\"content\":\"What is the capital of Minas "
+     "Gerais?\"}],\"logprobs\":true,\"reasoning_effort\":\"none\"}",
+     WITHOUT_REASONING},
+    {"openai.openai-instructions-with-responses-logprobs-streaming.0",
+     "{\"model\":\"our-gpt\",\"messages\":[{\"role\":\"system\",\"content\":\"You are a helpful "
+     "assistant.\"},{\"role\":\"user\",\"content\":\"What is the capital of Minas "
+     "Gerais?\"}],\"logprobs\":true,\"reasoning_effort\":\"none\",\"stream\":true}",
+     WITHOUT_REASONING},
     {"tool-choice-matrix.tool-choice-matrix-tools-plus-output-openai-responses.1",
      "{\"model\":\"our-gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"Get weather for Paris "
      "and "
@@ -286,6 +297,9 @@ struct request_case {
 #define LONG_ID "call_0123456789012345678901234567890123456789012345678901234567890"
 
 static const struct request_case request_cases[] = {
+    {HI ",\"logprobs\":true,\"top_logprobs\":3,\"reasoning_effort\":\"none\"",
+     INPUT_HI ",\"top_logprobs\":3,\"include\":[\"reasoning.encrypted_content\","
+              "\"message.output_text.logprobs\"],\"reasoning\":{\"effort\":\"none\"}"},
     {HI, INPUT_HI},
     {HI ",\"stream\":true", INPUT_HI ",\"stream\":true"},
     {HI ",\"max_tokens\":7", INPUT_HI}, /* the limit is the target's */
@@ -466,6 +480,7 @@ static const struct refusal refusals[] = {
     {HI ",\"n\":2", "n", LIMIT},
     {HI ",\"stop\":\"x\"", "stop", LIMIT},
     {HI ",\"logprobs\":true", "logprobs", LIMIT},
+    {HI ",\"logprobs\":true,\"reasoning_effort\":\"low\"", "logprobs", LIMIT},
     {HI ",\"frequency_penalty\":0.5", "frequency_penalty", LIMIT},
     {HI ",\"presence_penalty\":-1", "presence_penalty", LIMIT},
     {HI ",\"logit_bias\":{\"5\":1}", "logit_bias", LIMIT},

@@ -145,6 +145,55 @@ static void test_not_callable(void **state)
     assert_int_equal(err.status, 501);
 }
 
+/* What a model has not is told, not left out. */
+static void test_check(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *capabilities;
+        int64_t tools;
+        int64_t images;
+        const char *format; /* response_format.type, or NULL */
+        const char *field;  /* "": all is well */
+    } rows[] = {
+        {"tools,vision,json,stream", 1, 1, "json_schema", ""},
+        {"vision,stream", 0, 1, NULL, ""},
+        {"vision,stream", 0, 1, "text", ""},
+        {"vision,stream", 1, 0, NULL, "tools"},
+        {"vision,stream", 0, 0, "json_object", "response_format"},
+        {"tools,json", 0, 1, NULL, "messages"},
+        {"supervision,tools2,jsonl", 0, 1, NULL, "messages"},
+        {"supervision,tools2,jsonl", 1, 0, NULL, "tools"},
+        {"json", 0, 0, "json_schema", ""},
+        {"", 0, 0, NULL, ""},
+        {"", 0, 0, "json_schema", "response_format"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct catalog_model model = chat_model;
+        struct neutral_request request = {
+            .body = json_object_new_object(),
+            .size = {.tools = rows[i].tools, .images = rows[i].images}};
+        struct json_object *format = json_object_new_object();
+        struct err err;
+        err_clear(&err);
+        model.capabilities = rows[i].capabilities;
+        jsonx_set_str(format, "type", rows[i].format);
+        jsonx_set(request.body, "response_format", format);
+        assert_int_equal(route_check(&model, &request, &err), rows[i].field[0] == '\0' ? 0 : -1);
+        assert_string_equal(err.param, rows[i].field);
+        if (rows[i].field[0] != '\0')
+            assert_int_equal(err.status, 400);
+        /* A request that was taken apart tells it itself. */
+        const struct neutral_content content = {.output = OUTPUT_JSON_SCHEMA};
+        request.content = &content;
+        model.capabilities = "tools,vision";
+        assert_int_equal(route_check(&model, &request, &err), -1);
+        assert_string_equal(err.param, "response_format");
+        neutral_request_fini(&request);
+    }
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -160,7 +209,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_routes),   cmocka_unit_test(test_without_key),
         cmocka_unit_test(test_kinds),        cmocka_unit_test(test_embeddings),
-        cmocka_unit_test(test_not_callable), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_not_callable), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

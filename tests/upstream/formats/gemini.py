@@ -66,6 +66,14 @@ def read(ask, body, headers):
     if not 0 <= (config.get("temperature") or 0) <= 2:
         raise Refuse(400, f"Unable to submit request because temperature is {config['temperature']}. The supported range is from 0 to 2.")
     ask.n = config.get("candidateCount") or 1
+    if not 1 <= ask.n <= 8:
+        raise Refuse(400, "The supported range of candidate_count is from 1 to 8.")
+    for name in ("presencePenalty", "frequencyPenalty"):
+        if not -2 <= (config.get(name) or 0) <= 2:
+            raise Refuse(400, f"Unable to submit request because {name} is {config[name]}. The supported range is from -2 to 2.")
+    if (ask.max_tokens or 0) > 65536:
+        raise Refuse(400, f"Unable to submit request because it has a maxOutputTokens value of {ask.max_tokens} but the supported range is "
+                     "from 1 (inclusive) to 65537 (exclusive).")
     ask.stop = config.get("stopSequences") or []
     if len(ask.stop) > 5:
         raise Refuse(400, "The number of stop sequences must be at most 5.")
@@ -80,7 +88,16 @@ def read(ask, body, headers):
     read_tools(ask, body)
 
 
+PARTS = set("""text inlineData fileData functionCall functionResponse thought thoughtSignature""".split())
+LEVELS = ("minimal", "low", "medium", "high")
+
+
 def read_thinking(ask, thinking):
+    refuse_unknown(thinking, {"thinkingLevel", "thinkingBudget", "includeThoughts"}, " at 'generation_config.thinking_config'")
+    if "thinkingLevel" in thinking and str(thinking["thinkingLevel"]).lower() not in LEVELS:
+        raise Refuse(400, f"Invalid value at 'generation_config.thinking_config.thinking_level', \"{thinking['thinkingLevel']}\"")
+    if str(thinking.get("thinkingLevel")).lower() == "minimal" and "pro" in ask.model:
+        raise Refuse(400, "Thinking level MINIMAL is not supported for this model.")
     if "thinkingLevel" in thinking and "thinkingBudget" in thinking:
         raise Refuse(400, "You can only set only one of thinking budget and thinking level.")
     if "thinkingLevel" in thinking and not ask.model.startswith("gemini-3"):
@@ -105,6 +122,12 @@ def read_contents(ask, body):
             raise Refuse(400, "Please use a valid role: user, model.")
         if not parts:
             raise Refuse(400, f"* GenerateContentRequest.contents[{i}].parts: contents.parts must not be empty.")
+        for part in parts:
+            refuse_unknown(part, PARTS, f" at 'contents[{i}].parts[0]'")
+            if "inlineData" in part and not (part["inlineData"].get("mimeType") and part["inlineData"].get("data")):
+                raise Refuse(400, f"* GenerateContentRequest.contents[{i}].parts[0].inline_data: mime_type and data are required")
+        if i == 0 and role == "model":
+            raise Refuse(400, "Please ensure that multiturn requests begin with a user role.")
         texts = [p["text"] for p in parts if isinstance(p.get("text"), str)]
         results = [p["functionResponse"] for p in parts if "functionResponse" in p]
         if results and len(results) != calls:
@@ -113,6 +136,8 @@ def read_contents(ask, body):
         for result in results:
             if not result.get("name"):
                 raise Refuse(400, f"* GenerateContentRequest.contents[{i}].parts.function_response.name: Name cannot be empty.")
+            if result.get("parts") and not ask.model.startswith("gemini-3"):
+                raise Refuse(400, "Multimodal function responses are not supported for this model.")
             if not isinstance(result.get("response"), dict):
                 raise Refuse(400, f"Invalid value at 'contents[{i}].parts[0].function_response.response' (type.googleapis.com/google.protobuf.Struct)")
         own = [p for p in parts if "functionCall" in p]
@@ -142,6 +167,17 @@ def read_tools(ask, body):
             ask.prompt_bytes += len(json.dumps(function))
     config = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     mode = config.get("mode", "AUTO").upper()
+    if mode not in ("AUTO", "ANY", "NONE", "VALIDATED"):
+        raise Refuse(400, f"Invalid value at 'tool_config.function_calling_config.mode', \"{mode}\"")
+    if config and not ask.tools:
+        raise Refuse(400, "Function calling config is set without function_declarations.")
+    allowed = config.get("allowedFunctionNames")
+    if allowed and mode not in ("ANY", "VALIDATED"):
+        raise Refuse(400, "Please set allowed_function_names only when function calling mode is ANY.")
+    if allowed and not set(allowed) <= {name for name, _ in ask.tools}:
+        raise Refuse(400, f"allowed_function_names {allowed} is not among the function declarations.")
+    if ask.tools and ask.json_mode is not None and not ask.model.startswith("gemini-3"):
+        raise Refuse(400, "Function calling with a response mime type: 'application/json' is unsupported")
     ask.tool_choice = {"ANY": "required", "NONE": "none"}.get(mode, "auto")
     if mode == "ANY" and config.get("allowedFunctionNames"):
         ask.tool_choice = "=" + config["allowedFunctionNames"][0]

@@ -53,53 +53,158 @@ def read(ask, body, headers):
     if any(not s.strip() for s in ask.stop):
         raise Refuse(400, "stop_sequences: each stop sequence must contain non-whitespace")
     ask.prompt_bytes += len(common.text_of(body.get("system") or "").encode("utf-8", "replace"))
+    if isinstance(body.get("system"), list):
+        check_blocks(ask, "system", body["system"])
     read_messages(ask, body["messages"])
     read_tools(ask, body)
     check_generation(ask, body)
     form = (body.get("output_config") or {}).get("format") or {}
     if form.get("type") == "json_schema":
         ask.json_mode = form.get("schema") or {}
+        check_closed("output_config.format.schema", ask.json_mode)
+    if ask.extra.get("marks", 0) > 4:
+        raise Refuse(400, f"A maximum of 4 blocks with cache_control may be provided. Found {ask.extra['marks']}.")
+
+
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
+
+
+def thinking_kinds(family, number):
+    """The values of thinking.type that the generation takes."""
+    if number < 4.6:
+        return ("enabled", "disabled")
+    if number < 4.7:
+        return ("enabled", "adaptive", "disabled")
+    if number < 5.5 or family == "haiku":
+        return ("adaptive", "disabled")
+    return ("adaptive", "between_tools") if family == "sonnet" else ("adaptive",)
 
 
 def check_generation(ask, body):
     """What each generation of models takes."""
     family, number = generation(ask.model)
+    check_thinking(ask, body, family, number)
+    check_sampling(ask, body, family, number)
+    effort = (body.get("output_config") or {}).get("effort")
+    if effort is not None and effort not in EFFORTS:
+        raise Refuse(400, "output_config.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'")
+    if effort and (number < 4.5 or (number == 4.5 and family != "opus")):
+        raise Refuse(400, "This model does not support the effort parameter.")
+    if effort == "xhigh" and number < 4.7:
+        raise Refuse(400, "output_config.effort: 'xhigh' is not supported for this model.")
+    if effort in ("xhigh", "max") and (body.get("thinking") or {}).get("type") in ("disabled", "between_tools") and number >= 5:
+        raise Refuse(400, f"output_config.effort: '{effort}' is not supported when thinking is off.")
+    last = body["messages"][-1]
+    if last.get("role") == "assistant":
+        if number >= 4.6:
+            raise Refuse(400, "This model does not support assistant message prefill. The conversation must end with a user message.")
+        if ask.reasoning:
+            raise Refuse(400, "messages: the final block in an assistant message cannot be prefilled when thinking is enabled.")
+        if str(common.text_of(last.get("content"))).rstrip() != common.text_of(last.get("content")):
+            raise Refuse(400, "messages: final assistant content cannot end with trailing whitespace")
+    most = 64000 if number < 5 and family != "opus" else 128000
+    if ask.max_tokens > most:
+        raise Refuse(400, f"max_tokens: {ask.max_tokens} > {most}, which is the maximum allowed number of output tokens for {ask.model}")
+
+
+def check_thinking(ask, body, family, number):
+    thinking = body.get("thinking") or {}
+    kind = thinking.get("type")
+    if kind is not None and kind not in thinking_kinds(family, number):
+        raise Refuse(400, f"thinking.type: '{kind}' is not supported for this model.")
+    if kind == "enabled":
+        budget = thinking.get("budget_tokens") or 0
+        if budget < 1024:
+            raise Refuse(400, "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
+        if budget >= ask.max_tokens:
+            raise Refuse(400, "`max_tokens` must be greater than `thinking.budget_tokens`.")
+        check_thoughts(body["messages"])
+    elif "budget_tokens" in thinking:
+        raise Refuse(400, f"thinking.{kind}.budget_tokens: Extra inputs are not permitted")
+    if "display" in thinking and kind not in ("enabled", "adaptive"):
+        raise Refuse(400, f"thinking.{kind}.display: Extra inputs are not permitted")
+    ask.reasoning = kind in ("enabled", "adaptive") or (number >= 5 and kind is None)
+    ask.show_reasoning = ask.reasoning and (thinking.get("display") == "summarized" or number < 4.7)
+    ask.extra["thinking"] = ask.reasoning
+    if ask.tool_choice in ("auto", "none") or (family, number) == ("haiku", 5.5):
+        return
+    if ask.reasoning or number >= 5.5:
+        raise Refuse(400, "Thinking may not be enabled when tool_choice forces tool use.")
+
+
+def check_thoughts(messages):
+    """With a budget a tool loop goes on only with the thoughts that began it."""
+    loop = messages[-1].get("role") == "user" and isinstance(messages[-1]["content"], list) and any(
+        b.get("type") == "tool_result" for b in messages[-1]["content"])
+    if loop and len(messages) > 1 and messages[-2]["content"][0].get("type") not in ("thinking", "redacted_thinking"):
+        raise Refuse(400, f"messages.{len(messages) - 2}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.")
+
+
+def check_sampling(ask, body, family, number):
     sampling = [k for k in ("temperature", "top_p", "top_k") if body.get(k) is not None]
     if number >= 5 or (family == "opus" and number >= 4.7):
         if sampling:
             raise Refuse(400, f"`{sampling[0]}` is deprecated for this model.")
     elif "temperature" in sampling and "top_p" in sampling:
         raise Refuse(400, "`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
-    if isinstance(body.get("temperature"), (int, float)) and not 0 <= body["temperature"] <= 1:
-        raise Refuse(400, "temperature: range: 0..1")
-    thinking = body.get("thinking") or {}
-    kind = thinking.get("type")
-    if kind == "enabled":
-        if number >= 5 or (family == "opus" and number >= 4.7):
-            raise Refuse(400, "thinking: `budget_tokens` is not supported for this model. Use `thinking: {type: adaptive}`.")
-        budget = thinking.get("budget_tokens") or 0
-        if budget < 1024:
-            raise Refuse(400, "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-        if budget >= ask.max_tokens:
-            raise Refuse(400, "`max_tokens` must be greater than `thinking.budget_tokens`.")
-    if kind == "adaptive" and number < 4.6:
-        raise Refuse(400, "adaptive thinking is not supported on this model")
-    if kind == "disabled" and number >= 5.5:
-        raise Refuse(400, "thinking: `disabled` is not supported for this model.")
-    always = number >= 5.5
-    ask.reasoning = kind in ("enabled", "adaptive") or (number >= 5 and kind != "disabled")
-    ask.show_reasoning = ask.reasoning and (thinking.get("display") == "summarized" or number < 4.7)
-    ask.extra["thinking"] = ask.reasoning
-    if ask.tool_choice not in ("auto", "none") and (always or kind in ("enabled", "adaptive")):
-        raise Refuse(400, "Thinking may not be enabled when tool_choice forces tool use.")
-    effort = (body.get("output_config") or {}).get("effort")
-    if effort and (number < 4.5 or (number == 4.5 and family != "opus")):
-        raise Refuse(400, "This model does not support the effort parameter.")
-    if effort == "xhigh" and number < 4.7:
-        raise Refuse(400, "output_config.effort: 'xhigh' is not supported for this model.")
-    last = body["messages"][-1]
-    if last.get("role") == "assistant" and number >= 4.6:
-        raise Refuse(400, "This model does not support assistant message prefill. The conversation must end with a user message.")
+    for name in ("temperature", "top_p"):
+        if isinstance(body.get(name), (int, float)) and not 0 <= body[name] <= 1:
+            raise Refuse(400, f"{name}: range: 0..1")
+    if not ask.reasoning:
+        return
+    if body.get("temperature", 1) != 1:
+        raise Refuse(400, "`temperature` may only be set to 1 when thinking is enabled.")
+    if body.get("top_k") is not None or body.get("top_p", 1) < 0.95:
+        raise Refuse(400, "`top_k` must be unset and `top_p` at least 0.95 when thinking is enabled.")
+
+
+def check_closed(where, schema):
+    """Every object of a schema that is enforced must be closed."""
+    if isinstance(schema, list):
+        for one in schema:
+            check_closed(where, one)
+    if not isinstance(schema, dict):
+        return
+    if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
+        raise Refuse(400, f"{where}: For 'object' type, 'additionalProperties' must be explicitly set to false")
+    for name, value in schema.items():
+        if name in ("properties", "$defs", "definitions") and isinstance(value, dict):
+            check_closed(where, list(value.values()))
+        elif name in ("items", "anyOf", "allOf"):
+            check_closed(where, value)
+
+
+def check_source(where, kind, source):
+    """An image's or a document's."""
+    if source.get("type") == "url":
+        if not str(source.get("url")).startswith("https://"):
+            raise Refuse(400, f"{where}.source.url.url: Only HTTPS URLs are supported.")
+    elif source.get("type") == "base64":
+        types = IMAGE_TYPES if kind == "image" else ("application/pdf",)
+        if source.get("media_type") not in types or not source.get("data"):
+            raise Refuse(400, f"{where}.source.base64.media_type: Input should be {' or '.join(types)}")
+    elif source.get("type") != "text" or kind != "document" or source.get("media_type") != "text/plain":
+        raise Refuse(400, f"{where}.source: Input tag '{source.get('type')}' does not match any of the expected tags")
+
+
+def check_blocks(ask, where, blocks):
+    """The insides of content blocks."""
+    for k, block in enumerate(blocks):
+        at, kind = f"{where}.{k}", block.get("type")
+        if kind not in ("text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking", "tool_addition"):
+            raise Refuse(400, f"{at}: Input tag '{kind}' found using 'type' does not match any of the expected tags")
+        if kind == "text" and not str(block.get("text") or "").strip():
+            raise Refuse(400, f"{at}: messages: text content blocks must contain non-whitespace text")
+        if kind in ("image", "document"):
+            check_source(at, kind, block.get("source") or {})
+        if kind in ("tool_use", "tool_result") and not re.fullmatch(r"[a-zA-Z0-9_-]+", str(block.get("id" if kind == "tool_use" else "tool_use_id"))):
+            raise Refuse(400, f"{at}.{kind}: String should match pattern '^[a-zA-Z0-9_-]+$'")
+        if kind == "tool_result" and isinstance(block.get("content"), list):
+            check_blocks(ask, at + ".content", block["content"])
+        if kind == "thinking" and not block.get("signature"):
+            raise Refuse(400, f"{at}.thinking.signature: Field required")
+        ask.extra["marks"] = ask.extra.get("marks", 0) + bool(block.get("cache_control"))
 
 
 def read_messages(ask, messages):
@@ -117,6 +222,7 @@ def read_messages(ask, messages):
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
         if not isinstance(blocks, list) or (not blocks and i + 1 < len(messages)):
             raise Refuse(400, f"messages.{i}: content must be non-empty")
+        check_blocks(ask, f"messages.{i}.content", blocks)
         results = [b.get("tool_use_id") for b in blocks if b.get("type") == "tool_result"]
         if waiting - set(results):
             raise Refuse(400, f"messages.{i}: `tool_use` ids were found without `tool_result` blocks immediately after: "
@@ -160,6 +266,11 @@ def read_tools(ask, body):
             if str(tool.get("type", "custom")) == "custom":
                 raise Refuse(400, f"tools.{i}.custom.input_schema: Field required")
             continue
+        if tool["input_schema"].get("type") != "object":
+            raise Refuse(400, f"tools.{i}.custom.input_schema.type: Input should be 'object'")
+        if tool.get("strict"):
+            check_closed(f"tools.{i}.custom.input_schema", tool["input_schema"])
+        ask.extra["marks"] = ask.extra.get("marks", 0) + bool(tool.get("cache_control"))
         ask.tools.append((tool["name"], tool["input_schema"]))
         ask.prompt_bytes += len(json.dumps(tool))
     choice = body.get("tool_choice") or {"type": "auto"}
@@ -167,6 +278,10 @@ def read_tools(ask, body):
         raise Refuse(400, "tool_choice: Input should be a valid dictionary")
     kind = choice.get("type")
     ask.tool_choice = {"any": "required", "tool": "=" + str(choice.get("name")), "none": "none"}.get(kind, "auto")
+    if body.get("tool_choice") and kind != "none" and not body.get("tools"):
+        raise Refuse(400, "tool_choice: tool_choice may only be specified while providing tools.")
+    if kind == "tool" and choice.get("name") not in [name for name, _ in ask.tools]:
+        raise Refuse(400, f"Tool '{choice.get('name')}' not found in provided tools")
     ask.parallel = not choice.get("disable_parallel_tool_use")
 
 

@@ -47,6 +47,8 @@ def read(ask, body, headers):
             if body.get(name) not in (None, 1):
                 raise Refuse(400, f"Unsupported parameter: '{name}' is not supported with this model.", param=name,
                              code="unsupported_parameter")
+        if ask.logprobs is not None:
+            raise Refuse(400, "logprobs are not supported with reasoning models.", param="include", code="unsupported_parameter")
     ask.extra["encrypted"] = "reasoning.encrypted_content" in (body.get("include") or [])
     ask.extra["body"] = body
     if body.get("store") is not False:
@@ -67,6 +69,9 @@ def read_input(ask, body):
                          param=f"input[{i}]", code="invalid_type")
         kind = item.get("type", "message")
         text = ""
+        if kind.startswith("function_call") and len(str(item.get("call_id"))) > 64:
+            raise Refuse(400, f"Invalid 'input[{i}].call_id': string too long. Expected a string with maximum length 64.",
+                         param=f"input[{i}].call_id", code="string_above_max_length")
         if kind == "function_call":
             calls.add(item.get("call_id"))
             text = item.get("arguments", "")
