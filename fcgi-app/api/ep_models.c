@@ -25,8 +25,8 @@ static const struct apikey_price *price_of(const struct apikey_price *prices, si
 /* What tools cost that the provider runs: US dollars a call or a container. */
 static struct json_object *tools_json(const struct apikey_price *p)
 {
-    static const char *const names[] = {"web_search",    "web_search_preview", "file_search",
-                                        "container_1g",  "container_4g",       "container_16g",
+    static const char *const names[] = {"web_search",   "web_search_preview", "file_search",
+                                        "container_1g", "container_4g",       "container_16g",
                                         "container_64g"};
     struct json_object *obj = NULL;
 
