@@ -55,7 +55,8 @@ static void mask_tools(struct json_object *response)
 
     for (size_t i = 0; tools != NULL && i < json_object_array_length(tools); i++) {
         struct json_object *tool = json_object_array_get_idx(tools, i);
-        json_object_array_put_idx(tools, i, responses_tools_masked(tool));
+        if (strcmp(jsonx_str(tool, "type", ""), "mcp") == 0)
+            json_object_array_put_idx(tools, i, responses_tools_masked(tool));
     }
 }
 
