@@ -114,6 +114,25 @@ def test_the_table_is_live_and_searched(site, person):
     expect(page.get_by_label("Search calls")).to_have_value("no such call")
 
 
+def test_tools_of_the_provider_in_a_charge(site, person):
+    ann = person("Ann").open_account()
+    page = ann.page
+    key = ann.make_key("searcher")
+    with client_of(site, key) as client:
+        case = "thinking-with-code-execution-tool.0"
+        answer = client.responses.create(model="gpt-4o", input=f"add [[fake:replay=openai/openai-responses.{case}]]", tools=[
+            {"type": "code_interpreter", "container": {"type": "auto", "memory_limit": "4g"}}, {"type": "web_search"}])
+    ann.go("usage")
+    row_of(page, "gpt-4o").get_by_role("button").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".big-charge")).to_have_text(shown(str(answer.usage.cost)))
+    tool = dialog.get_by_role("row", name=re.compile("^Code interpreter"))
+    expect(tool).to_contain_text("/ container of 4 GB")
+    expect(tool).to_contain_text("0.12")
+    expect(dialog.get_by_role("row", name=re.compile("^Web search"))).to_have_count(0)
+    expect(dialog).to_contain_text("sum(tools x price)")
+
+
 def test_keys(site, person):
     ann = person("Ann").open_account()
     page = ann.page
