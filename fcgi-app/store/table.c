@@ -29,7 +29,7 @@ const char *table_cell(const struct table *t, size_t row, const char *name)
     for (size_t i = 0; i < t->column_count; i++)
         if (strcmp(t->columns[i].name, name) == 0)
             return t->cells[row * t->column_count + i];
-    assert(!"a column of this name");
+    assert(false && "a column of this name");
     return NULL;
 }
 
