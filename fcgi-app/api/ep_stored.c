@@ -158,8 +158,7 @@ int ep_stored_input(void *context, struct exchange *x, const struct router_match
     struct json_object *items = NULL;
     struct page page;
 
-    if (read_page(&page, ep, x, err) != 0 ||
-        kept_input(&items, &call, match->params[0], err) != 0)
+    if (read_page(&page, ep, x, err) != 0 || kept_input(&items, &call, match->params[0], err) != 0)
         return -1;
     struct json_object *all = ordered(items, &page, match->params[0], ep->arena);
     struct json_object *body = page_json(all, &page);
