@@ -113,6 +113,20 @@ int secret_unbase64(struct buf *out, struct span text)
     return n >= 0 ? 0 : -1;
 }
 
+int secret_unbase64_lines(struct buf *out, const char *text)
+{
+    struct buf whole;
+
+    buf_init(&whole, strlen(text));
+    for (size_t n = strcspn(text, "\n"); *text != '\0'; n = strcspn(text, "\n")) {
+        buf_append(&whole, text, n);
+        text += n + (text[n] == '\n');
+    }
+    int rc = buf_failed(&whole) ? -1 : secret_unbase64(out, buf_span(&whole));
+    buf_fini(&whole);
+    return rc;
+}
+
 int secret_scrypt(unsigned char *out, size_t out_len, struct span password, struct span salt,
                   const struct secret_scrypt_cost *cost, size_t memory_max)
 {

@@ -342,7 +342,7 @@ static struct json_object *open_state(const struct carry_row *row,
     buf_init(&sealed, 3 * REASONING_STATE_MAX);
     buf_init(&plain, 3 * REASONING_STATE_MAX);
     place_of(place, &call->origin, row->hash);
-    if (secret_unbase64(&sealed, span_of(row->sealed)) != 0 ||
+    if (secret_unbase64_lines(&sealed, row->sealed) != 0 ||
         secret_open(&plain, call->app->conf->secret_key, purpose, span_of(place),
                     buf_span(&sealed)) != 0 ||
         jsonx_parse(&state, plain.data, plain.len, &err) != 0)

@@ -101,7 +101,7 @@ turn: BEGIN
     WHERE key_id = o_key_id AND name_hash = p_name_hash;
 END //
 
--- One row; see idempotency_begin_inner. The answer comes in base64.
+-- One row; see idempotency_begin_inner. The answer comes in base64, in lines.
 CREATE OR REPLACE PROCEDURE idempotency_begin(
     IN p_key_hash BINARY(32),
     IN p_name_hash BINARY(32),
@@ -131,7 +131,7 @@ BEGIN
         v_outcome, v_key_id, v_request_id, v_http_status, v_retry_after_s, v_answer);
     COMMIT;
     SELECT v_outcome AS outcome, v_key_id AS key_id, v_request_id AS request_id, v_http_status AS http_status,
-        v_retry_after_s AS retry_after_s, IF(v_outcome = 'done', REPLACE(TO_BASE64(v_answer), '\n', ''), NULL) AS answer;
+        v_retry_after_s AS retry_after_s, IF(v_outcome = 'done', TO_BASE64(v_answer), NULL) AS answer;
 END //
 
 -- A running call says that it lives.
