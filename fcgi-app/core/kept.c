@@ -15,7 +15,11 @@ enum { TEXT_MAX = 2 * KEPT_CHAIN_MAX };
 
 static bool is_id(const char *id)
 {
-    return strlen(id) == STORED_RESPONSE_ID_LEN && strncmp(id, "resp_", 5) == 0;
+    static const char prefix[] = "resp_";
+    const size_t len = sizeof prefix - 1;
+
+    return strncmp(id, prefix, len) == 0 && strlen(id) == STORED_RESPONSE_ID_LEN &&
+           strspn(id + len, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == STORED_RESPONSE_ID_LEN - len;
 }
 
 /* Opening. */

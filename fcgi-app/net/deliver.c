@@ -40,31 +40,6 @@ struct deliver {
     bool allow_private;
 };
 
-/* libcurl would guess at what is missing, or take one slash for two. */
-static bool begins_well(const char *url)
-{
-    size_t len = strncasecmp(url, "http://", 7) == 0 ? 7 : 8;
-
-    return (len == 7 || strncasecmp(url, "https://", 8) == 0) && strchr("/?#", url[len]) == NULL;
-}
-
-bool deliver_url_valid(const char *url)
-{
-    CURLU *parts = curl_url();
-    char *host = NULL;
-    char *user = NULL;
-
-    if (parts == NULL)
-        abort();
-    bool valid = begins_well(url) && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
-                 curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0] != '\0' &&
-                 curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_NO_USER;
-    curl_free(user);
-    curl_free(host);
-    curl_url_cleanup(parts);
-    return valid;
-}
-
 struct deliver *deliver_new(bool allow_private)
 {
     struct deliver *d = mem_zalloc(sizeof *d);

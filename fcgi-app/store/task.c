@@ -4,6 +4,7 @@
 #include "store/task.h"
 
 #include "base/decimal.h"
+#include "base/jsontext.h"
 #include "db/stmt.h"
 #include "db/txn.h"
 #include "store/ledger.h"
@@ -201,11 +202,7 @@ static struct db_param text_param(struct arena *arena, const char *text, size_t 
 {
     if (text == NULL)
         return db_null();
-    size_t len = strnlen(text, max + 1);
-    if (len > max)
-        for (len = max; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;)
-            len--;
-    return db_text(arena_strndup(arena, text, len));
+    return db_text(arena_strndup(arena, text, jsontext_cut(text, max)));
 }
 
 int task_finish(struct task_ended *out, struct store *s, struct arena *arena, const char *id,
