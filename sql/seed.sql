@@ -322,12 +322,30 @@ INSERT INTO seed_price VALUES
     ('text-embedding-ada-002', '2020-01-01', 0.1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
     ('gemini-embedding-2', '2020-01-01', 0.2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
     ('qwen3-embedding-8b', '2020-01-01', 0.01, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+
+-- Tools that OpenAI runs, US dollars a call; as quoted from its price page in 2026 (modelcostwatch.com 2026-03-12,
+-- simonw/llm issue 1592 of 2026-08-04), which could not be read itself:
+--   web_search          0.01; what it finds is input of the model. gpt-4o-mini, gpt-4.1-mini: a block of 8000 input
+--                       tokens a call instead, here part of the fee (8000 x 0.15, x 0.4); UNVERIFIED: that the
+--                       provider's token counts do not hold the block already
+--   web_search_preview  0.01 (reasoning models), 0.025 (others, where what it finds is free)
+--   file_search         0.0025; storage is the operator's
+--   code_interpreter    0.03, 0.12, 0.48, 1.92 for 20 minutes of a container with 1, 4, 16, 64 GB. OpenAI bills eligible
+--                       containers by the minute (5 at least) since 2026-06-02; an answer does not say how long its
+--                       container ran, so the whole session is charged
+--   MCP                 tokens only
 INSERT INTO price (model_id, valid_from, input_usd, cached_input_usd, cache_write_5m_usd, cache_write_1h_usd,
     output_usd, above_tokens, above_input_usd, above_cached_input_usd, above_cache_write_5m_usd,
-    above_cache_write_1h_usd, above_output_usd, set_by)
+    above_cache_write_1h_usd, above_output_usd, web_search_usd, web_search_preview_usd, file_search_usd,
+    container_1g_usd, container_4g_usd, container_16g_usd, container_64g_usd, set_by)
 SELECT m.id, s.valid_from, s.input, s.cached, s.write_5m, s.write_1h, s.output, s.above_tokens, s.above_input,
-    s.above_cached, s.above_write_5m, s.above_write_1h, s.above_output, 'seed'
+    s.above_cached, s.above_write_5m, s.above_write_1h, s.above_output,
+    IF(t.offered, CASE m.name WHEN 'gpt-4o-mini' THEN 0.0112 WHEN 'gpt-4.1-mini' THEN 0.0132 ELSE 0.01 END, NULL),
+    IF(t.offered, IF(FIND_IN_SET('reasoning', m.capabilities), 0.01, 0.025), NULL),
+    IF(t.offered, 0.0025, NULL), IF(t.offered, 0.03, NULL), IF(t.offered, 0.12, NULL), IF(t.offered, 0.48, NULL),
+    IF(t.offered, 1.92, NULL), 'seed'
 FROM seed_price s JOIN model m ON m.name = s.model
+    JOIN (SELECT id, owned_by = 'openai' AND kind = 'chat' AS offered FROM model) t ON t.id = m.id
 WHERE NOT EXISTS (SELECT 1 FROM price p WHERE p.model_id = m.id)
 ORDER BY m.id, s.valid_from;
 

@@ -22,6 +22,25 @@ static const struct apikey_price *price_of(const struct apikey_price *prices, si
 }
 
 /* US dollars a million tokens, or a unit, as the key's tier pays them. */
+/* What tools cost that the provider runs: US dollars a call or a container. */
+static struct json_object *tools_json(const struct apikey_price *p)
+{
+    static const char *const names[] = {"web_search",   "web_search_preview", "file_search",
+                                        "container_1g", "container_4g",       "container_16g",
+                                        "container_64g"};
+    struct json_object *obj = NULL;
+
+    static_assert(ARRAY_LEN(names) == APIKEY_TOOL_MAX, "a name for every tool");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (p->tools[i] == NULL)
+            continue;
+        if (obj == NULL)
+            obj = json_object_new_object();
+        jsonx_set_decimal(obj, names[i], p->tools[i]);
+    }
+    return obj;
+}
+
 static struct json_object *pricing_json(const struct apikey_price *p)
 {
     const struct {
@@ -46,6 +65,9 @@ static struct json_object *pricing_json(const struct apikey_price *p)
     for (size_t i = 0; i < ARRAY_LEN(members); i++)
         if (members[i].value != NULL)
             jsonx_set_decimal(obj, members[i].name, members[i].value);
+    struct json_object *tools = tools_json(p);
+    if (tools != NULL)
+        jsonx_set(obj, "tools", tools);
     return obj;
 }
 

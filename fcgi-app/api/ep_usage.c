@@ -23,6 +23,25 @@ static struct json_object *lines_json(const struct usage_entry *u)
     return list;
 }
 
+static struct json_object *tools_json(const struct usage_entry *u)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < u->tool_count; i++) {
+        struct json_object *tool = json_object_new_object();
+        bool container = strcmp(u->tools[i].kind, "code_interpreter") == 0;
+        jsonx_set_str(tool, "kind", u->tools[i].kind);
+        jsonx_set_str(tool, "unit", container ? "container" : "call");
+        jsonx_set_i64(tool, "count", u->tools[i].count);
+        if (container)
+            jsonx_set_i64(tool, "memory_gb", u->container_gb);
+        jsonx_set_decimal(tool, "unit_usd", u->tools[i].usd);
+        jsonx_set_decimal(tool, "subtotal_usd", u->tools[i].subtotal_usd);
+        json_object_array_add(list, tool);
+    }
+    return list;
+}
+
 static const char *rule(const struct usage_entry *u)
 {
     if (u->upstream_cost_usd != NULL)
@@ -31,6 +50,9 @@ static const char *rule(const struct usage_entry *u)
     if (u->unit != NULL)
         return "charge = quantity x unit price x (1 + markup), rounded half up to 9 places, at "
                "most the hold";
+    if (u->tool_count > 0)
+        return "charge = (sum(tokens x price / 1,000,000) + sum(tools x price)) x (1 + markup), "
+               "rounded half up to 9 places, at most the hold";
     return "charge = sum(tokens x price / 1,000,000) x (1 + markup), rounded half up to 9 places, "
            "at most the hold";
 }
@@ -42,6 +64,8 @@ static struct json_object *arithmetic_json(const struct usage_entry *u)
     jsonx_set_i64(obj, "price_id", u->price_id);
     jsonx_set_bool(obj, "long_prompt_price", u->above_tier);
     jsonx_set(obj, "lines", lines_json(u));
+    if (u->tool_count > 0)
+        jsonx_set(obj, "tools", tools_json(u));
     if (u->unit != NULL) {
         jsonx_set_str(obj, "unit", u->unit);
         jsonx_set_str(obj, "variant", u->variant);

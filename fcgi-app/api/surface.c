@@ -31,6 +31,8 @@ static void head_headers(struct exchange *x, const struct relay_head *head)
         exchange_header(x, "x-aig-model-substituted", "%s", head->substituted);
     if (head->output_limit > 0)
         exchange_header(x, "x-aig-output-limit", "%lld", (long long)head->output_limit);
+    if (head->tool_call_limit > 0)
+        exchange_header(x, "x-aig-tool-call-limit", "%lld", (long long)head->tool_call_limit);
 }
 
 static int send_out(struct client *client)

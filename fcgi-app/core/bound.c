@@ -9,6 +9,7 @@ enum {
     ESTIMATE_BYTES_PER_TOKEN = 4,
     REQUEST_TOKENS = 16, /* what primes an answer */
     CONTEXT_UNKNOWN = 2 * 1000 * 1000,
+    TOOL_TOKENS = 8 * 1000, /* likely in what a call of the provider's own tools brings */
 };
 
 static int64_t least(int64_t a, int64_t b)
@@ -43,6 +44,12 @@ void bound_prompt(struct bound *out, const struct neutral_size *size,
                   const struct catalog_model *model)
 {
     bound_within(out, size, model, context_of(model));
+}
+
+void bound_tools(struct bound *out, int64_t calls, const struct catalog_model *model)
+{
+    out->prompt = (calls + 1) * context_of(model);
+    out->likely = least(out->likely + calls * TOOL_TOKENS, out->prompt);
 }
 
 void bound_inputs(struct bound *out, const struct neutral_size *size,

@@ -21,6 +21,10 @@ struct bound {
 void bound_prompt(struct bound *out, const struct neutral_size *size,
                   const struct catalog_model *model);
 
+/* Adds what tools bring that the provider runs itself, at most `calls` times: after each the model
+ * reads its whole context anew. */
+void bound_tools(struct bound *out, int64_t calls, const struct catalog_model *model);
+
 /* The same for a request of embeddings: the context bounds each of its inputs (size->messages). */
 void bound_inputs(struct bound *out, const struct neutral_size *size,
                   const struct catalog_model *model);

@@ -31,6 +31,11 @@ static struct ledger_usage invoice_of(const struct usage *u)
         .cache_write_1h = at_least_zero(u->cache_write_1h),
         .output = at_least_zero(u->completion),
         .reasoning = at_least_zero(u->reasoning),
+        .web_searches = u->tools.web_searches,
+        .preview_searches = u->tools.preview_searches,
+        .file_searches = u->tools.file_searches,
+        .containers = u->tools.containers,
+        .container_gb = u->tools.container_gb,
         .estimated = !u->known,
     };
 
@@ -54,11 +59,15 @@ __attribute__((noinline)) static void spool(const struct charge_call *call,
         return;
     log_write(LOG_LEVEL_ERROR, call->request_id,
               "SETTLEMENT LOST, enter it by hand: input %lld cached %lld write5m %lld write1h %lld "
-              "output %lld reasoning %lld cost '%s' (%s %s)",
+              "output %lld reasoning %lld web searches %lld preview %lld file searches %lld "
+              "containers %lld of %lld GB cost '%s' (%s %s)",
               (long long)invoice->input, (long long)invoice->cached,
               (long long)invoice->cache_write_5m, (long long)invoice->cache_write_1h,
-              (long long)invoice->output, (long long)invoice->reasoning, invoice->upstream_cost_usd,
-              err.message, err.detail);
+              (long long)invoice->output, (long long)invoice->reasoning,
+              (long long)invoice->web_searches, (long long)invoice->preview_searches,
+              (long long)invoice->file_searches, (long long)invoice->containers,
+              (long long)invoice->container_gb, invoice->upstream_cost_usd, err.message,
+              err.detail);
 }
 
 const char *charge_settle(const struct charge_call *call, struct usage *usage,

@@ -15,6 +15,7 @@
 #include "core/upstream.h"
 #include "net/transfer.h"
 #include "store/ledger.h"
+#include "wire/responses_tools.h"
 
 #include <string.h>
 #include <strings.h>
@@ -484,6 +485,8 @@ static struct ledger_want want_of(const struct run *run)
         .output_limit = request->output_limit,
         .output_max = run->model->max_output_tokens,
         .choices = request->choices,
+        .tools = request->hosted.priced[0] != '\0' ? request->hosted.priced : NULL,
+        .tool_calls = request->hosted.max_calls,
     };
 
     memcpy(want.key_hash, run->call->key_hash, sizeof want.key_hash);
@@ -501,6 +504,8 @@ static int authorize(struct run *run, struct err *err)
                                                 run->hold.output_limit < want.output_limit;
     if (lowered)
         run->head.output_limit = run->hold.output_limit;
+    if (run->call->request->hosted.limit_is_ours)
+        run->head.tool_call_limit = run->call->request->hosted.max_calls;
     return 0;
 }
 
@@ -618,6 +623,8 @@ static enum verdict attempt(struct run *run)
     call_upstream(run);
     enum verdict verdict = judge(run);
     format_conceal(&run->err, run->route->key);
+    if (request->hosted.kinds != 0)
+        responses_tools_conceal(&run->err, request);
     if (verdict == VERDICT_FAILED)
         log_write(LOG_LEVEL_WARN, run->call->request_id, "%s %s: %s: %s", run->route->format->name,
                   run->route->upstream_model, err_name(run->err.code),
@@ -786,6 +793,8 @@ int relay_run(struct relay *r, const struct relay_call *call, const struct relay
         run->route = &run->routes.routes[0];
         run->head.provider = run->route->format->name;
         bound_prompt(&run->bound, &call->request->size, run->model);
+        if (call->request->hosted.kinds != 0)
+            bound_tools(&run->bound, call->request->hosted.max_calls, run->model);
         rc = authorize(run, err);
     }
     if (rc == 0)

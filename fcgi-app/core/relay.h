@@ -27,6 +27,8 @@ struct relay_head {
     const char *substituted; /* the model that was asked for, if a successor serves; else NULL */
     int64_t output_limit;    /* tokens a choice, if the hold set a lower limit than the client would
                                 have had or has named as a ceiling; else 0 */
+    int64_t tool_call_limit; /* calls of the provider's own tools, if the client named no limit;
+                                else 0 */
 };
 
 /* Where an answer goes. Each function but `gone` and `watch_fd` answers non-zero when the client is

@@ -247,6 +247,11 @@ static int settle(struct replay *r, const struct spool_entry *e, struct err *err
         .cache_write_1h = e->cache_write_1h,
         .output = e->output,
         .reasoning = e->reasoning,
+        .web_searches = e->web_searches,
+        .preview_searches = e->preview_searches,
+        .file_searches = e->file_searches,
+        .containers = e->containers,
+        .container_gb = e->container_gb,
         .estimated = e->estimated != 0,
     };
     const struct ledger_outcome how = {

@@ -17,24 +17,30 @@ static const struct field {
     const char *name;
     size_t offset;
     bool text;
+    bool optional; /* a number that is left out where it is 0 */
 } FIELDS[] = {
-    {"request_id", offsetof(struct spool_entry, request_id), true},
-    {"input", offsetof(struct spool_entry, input), false},
-    {"cached", offsetof(struct spool_entry, cached), false},
-    {"cache_write_5m", offsetof(struct spool_entry, cache_write_5m), false},
-    {"cache_write_1h", offsetof(struct spool_entry, cache_write_1h), false},
-    {"output", offsetof(struct spool_entry, output), false},
-    {"reasoning", offsetof(struct spool_entry, reasoning), false},
-    {"upstream_cost_usd", offsetof(struct spool_entry, upstream_cost_usd), true},
-    {"estimated", offsetof(struct spool_entry, estimated), false},
-    {"status", offsetof(struct spool_entry, status), true},
-    {"provider", offsetof(struct spool_entry, provider), true},
-    {"upstream_model", offsetof(struct spool_entry, upstream_model), true},
-    {"hedged_from", offsetof(struct spool_entry, hedged_from), true},
-    {"stream", offsetof(struct spool_entry, stream), false},
-    {"http_status", offsetof(struct spool_entry, http_status), false},
-    {"first_byte_ms", offsetof(struct spool_entry, first_byte_ms), false},
-    {"duration_ms", offsetof(struct spool_entry, duration_ms), false},
+    {"request_id", offsetof(struct spool_entry, request_id), true, false},
+    {"input", offsetof(struct spool_entry, input), false, false},
+    {"cached", offsetof(struct spool_entry, cached), false, false},
+    {"cache_write_5m", offsetof(struct spool_entry, cache_write_5m), false, false},
+    {"cache_write_1h", offsetof(struct spool_entry, cache_write_1h), false, false},
+    {"output", offsetof(struct spool_entry, output), false, false},
+    {"reasoning", offsetof(struct spool_entry, reasoning), false, false},
+    {"upstream_cost_usd", offsetof(struct spool_entry, upstream_cost_usd), true, false},
+    {"estimated", offsetof(struct spool_entry, estimated), false, false},
+    {"status", offsetof(struct spool_entry, status), true, false},
+    {"provider", offsetof(struct spool_entry, provider), true, false},
+    {"upstream_model", offsetof(struct spool_entry, upstream_model), true, false},
+    {"hedged_from", offsetof(struct spool_entry, hedged_from), true, false},
+    {"stream", offsetof(struct spool_entry, stream), false, false},
+    {"http_status", offsetof(struct spool_entry, http_status), false, false},
+    {"first_byte_ms", offsetof(struct spool_entry, first_byte_ms), false, false},
+    {"duration_ms", offsetof(struct spool_entry, duration_ms), false, false},
+    {"web_searches", offsetof(struct spool_entry, web_searches), false, true},
+    {"preview_searches", offsetof(struct spool_entry, preview_searches), false, true},
+    {"file_searches", offsetof(struct spool_entry, file_searches), false, true},
+    {"containers", offsetof(struct spool_entry, containers), false, true},
+    {"container_gb", offsetof(struct spool_entry, container_gb), false, true},
 };
 
 static char *text_at(const struct spool_entry *e, const struct field *f)
@@ -81,6 +87,11 @@ void spool_entry_fill(struct spool_entry *e, const char *request_id,
         .http_status = how->http_status,
         .first_byte_ms = how->first_byte_ms,
         .duration_ms = how->duration_ms,
+        .web_searches = usage->web_searches,
+        .preview_searches = usage->preview_searches,
+        .file_searches = usage->file_searches,
+        .containers = usage->containers,
+        .container_gb = usage->container_gb,
     };
     set_text(e->request_id, request_id);
     set_cost(e->upstream_cost_usd, usage->upstream_cost_usd);
@@ -95,6 +106,8 @@ void spool_entry_print(struct buf *out, const struct spool_entry *e)
     buf_printf(out, "%s\n", FORMAT_LINE);
     for (size_t i = 0; i < ARRAY_LEN(FIELDS); i++) {
         const struct field *f = &FIELDS[i];
+        if (f->optional && *number_at(e, f) == 0)
+            continue;
         if (!f->text)
             buf_printf(out, "%s %" PRId64 "\n", f->name, *number_at(e, f));
         else if (text_at(e, f)[0] != '\0')
@@ -168,11 +181,13 @@ int spool_entry_parse(struct spool_entry *e, char *text)
     *e = (struct spool_entry){0};
     if (line == NULL || strcmp(line, FORMAT_LINE) != 0)
         return -1;
+    line = next_line(&at);
     for (size_t i = 0; i < ARRAY_LEN(FIELDS); i++) {
-        line = next_line(&at);
-        if (line == NULL || parse_field(e, &FIELDS[i], line) != 0)
+        bool there = line != NULL && parse_field(e, &FIELDS[i], line) == 0;
+        if (there)
+            line = next_line(&at);
+        else if (!FIELDS[i].optional)
             return -1;
     }
-    line = next_line(&at);
     return line != NULL && strcmp(line, "end") == 0 && *at == '\0' && is_sound(e) ? 0 : -1;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Contents of a file of the spool: a version line, a line `name value` for each field below in this
- * order, and the line `end`. A text that is absent has no value: `hedged_from` alone. Printable
- * ASCII only. Plain functions, any thread.
+ * order, and the line `end`. A text that is absent has no value: `hedged_from` alone. The counts of
+ * tools stand there only where they are not 0, so that files without them are those of the versions
+ * that knew no tools. Printable ASCII only. Plain functions, any thread.
  */
 #ifndef AIG_SPOOL_ENTRY_H
 #define AIG_SPOOL_ENTRY_H
@@ -31,6 +32,11 @@ struct spool_entry {
     int64_t http_status;
     int64_t first_byte_ms;
     int64_t duration_ms;
+    int64_t web_searches;
+    int64_t preview_searches;
+    int64_t file_searches;
+    int64_t containers;
+    int64_t container_gb;
 };
 
 /* Texts are cut to their size, characters that are not printable ASCII become '?'. */

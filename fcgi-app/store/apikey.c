@@ -77,7 +77,10 @@ static const char SQL_PRICES[] =
     "    p.cache_write_5m_usd * f.factor, p.cache_write_1h_usd * f.factor,"
     "    p.output_usd * f.factor, p.reasoning_usd * f.factor, p.above_tokens,"
     "    p.above_input_usd * f.factor, p.above_output_usd * f.factor,"
-    "    p.unit, p.unit_usd * f.factor "
+    "    p.unit, p.unit_usd * f.factor, p.web_search_usd * f.factor,"
+    "    p.web_search_preview_usd * f.factor, p.file_search_usd * f.factor,"
+    "    p.container_1g_usd * f.factor, p.container_4g_usd * f.factor,"
+    "    p.container_16g_usd * f.factor, p.container_64g_usd * f.factor "
     "FROM (SELECT 1 + CAST(? AS DECIMAL(6,4)) AS factor) f"
     "    JOIN model m ON m.enabled AND (m.id = ? OR ? = 0)"
     "    JOIN price p ON p.id = (SELECT v.id FROM price v"
@@ -256,6 +259,8 @@ int apikey_prices(struct apikey_price **out, size_t *count, struct store *s, str
         p->above_output = next_decimal(&c, arena);
         p->unit = db_next(&c);
         p->unit_usd = next_decimal(&c, arena);
+        for (size_t k = 0; k < ARRAY_LEN(p->tools); k++)
+            p->tools[k] = next_decimal(&c, arena);
     }
     return 0;
 }

@@ -76,6 +76,7 @@ int apikey_refuse_model(struct store *s, struct arena *arena,
 
 /* Prices as a customer at this markup pays them are computed by SQL: for each model id of the
  * catalog the kinds of struct catalog_price times (1 + markup). Rows in the arena, by model id. */
+enum { APIKEY_TOOL_MAX = 7 };
 struct apikey_price {
     int64_t model_id;
     const char *input;
@@ -89,6 +90,8 @@ struct apikey_price {
     const char *above_output;
     const char *unit;
     const char *unit_usd;
+    /* A call of web search, its preview, file search; a container of 1, 4, 16, 64 GB. */
+    const char *tools[APIKEY_TOOL_MAX];
 };
 /* model_id 0: all. */
 int apikey_prices(struct apikey_price **out, size_t *count, struct store *s, struct arena *arena,

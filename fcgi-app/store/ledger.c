@@ -14,11 +14,15 @@
 #include <string.h>
 
 static const char SQL_AUTHORIZE[] = "CALL ledger_authorize(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+static const char SQL_AUTHORIZE_TOOLS[] =
+    "CALL ledger_authorize_tools(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 static const char SQL_AUTHORIZE_MANY[] = "CALL ledger_authorize_many(?)";
 static const char SQL_SETTLE_MANY[] = "CALL ledger_settle_many(?)";
 static const char SQL_EXTEND[] = "CALL ledger_extend(?, ?, ?, ?, ?, ?)";
 static const char SQL_SETTLE[] =
     "CALL ledger_settle(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+static const char SQL_SETTLE_TOOLS[] =
+    "CALL ledger_settle_tools(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 static const char SQL_RELEASE[] = "CALL ledger_release(?, ?, ?, ?, ?, ?)";
 static const char SQL_RENEW[] = "CALL ledger_renew(?, ?)";
 static const char SQL_EXPIRE[] = "CALL ledger_expire(?)";
@@ -49,6 +53,8 @@ enum { EXTEND_OUTCOME, EXTEND_HOLD_USD };
 enum { SETTLE_OUTCOME, SETTLE_CHARGE_USD, SETTLE_ABSORBED_USD, SETTLE_BALANCE_USD };
 
 enum {
+    TOOL_PARAMS = 2,     /* of a step with tools, after those of the ordinary step */
+    COUNT_PARAMS = 5,    /* likewise */
     COST_DIGITS_MAX = 6, /* no call costs a million dollars; sums of such figures would not fit */
     TEXT_STATUS_MAX = 16,
     TEXT_PROVIDER_MAX = 32,
@@ -136,6 +142,9 @@ static const struct {
     {"insufficient_credits", ERR_NO_CREDIT, NULL, NULL},
 };
 
+/* What was refused. */
+enum refused { REFUSED_CALL, REFUSED_TOOLS, REFUSED_JOB };
+
 static const struct {
     const char *scope;
     const char *owner;
@@ -177,11 +186,16 @@ static const char *iso(struct arena *arena, const char *sql_time)
 
 /* What would let the call through. Jobs have no length that could be cut. */
 static const char *advice(struct arena *arena, const struct db_rows *rows, const char *scope,
-                          bool job)
+                          enum refused what)
 {
+    static const char *const nothing[] = {
+        [REFUSED_CALL] = " Nothing of this prompt's length fits.",
+        [REFUSED_TOOLS] = " A lower max_tool_calls needs less.",
+        [REFUSED_JOB] = "",
+    };
     int64_t fit = db_cell_i64(rows, 0, AUTHORIZE_FIT_TOKENS, 0);
     const char *resets_at = db_cell(rows, 0, AUTHORIZE_RESETS_AT);
-    const char *first = job ? "" : " Nothing of this prompt's length fits.";
+    const char *first = nothing[what];
     const char *second = " This cap does not reset by itself.";
 
     if (fit > 0)
@@ -194,15 +208,15 @@ static const char *advice(struct arena *arena, const struct db_rows *rows, const
 }
 
 static int refuse_money(enum err_code code, struct arena *arena, const struct db_rows *rows,
-                        bool job, struct err *err)
+                        enum refused kind, struct err *err)
 {
     const char *scope = db_cell(rows, 0, AUTHORIZE_SCOPE);
     const char *limit = dollars(arena, db_cell(rows, 0, AUTHORIZE_LIMIT_USD));
     const char *spent = dollars(arena, db_cell(rows, 0, AUTHORIZE_SPENT_USD));
     const char *held = dollars(arena, db_cell(rows, 0, AUTHORIZE_HELD_USD));
     const char *need = dollars(arena, db_cell(rows, 0, AUTHORIZE_NEED_USD));
-    const char *more = advice(arena, rows, scope, job);
-    const char *what = job ? "This job costs" : "This call may need";
+    const char *more = advice(arena, rows, scope, kind);
+    const char *what = kind == REFUSED_JOB ? "This job costs" : "This call may need";
 
     if (is(scope, "balance"))
         return err_set(err, code, scope,
@@ -215,27 +229,39 @@ static int refuse_money(enum err_code code, struct arena *arena, const struct db
                    what, need, cap_of(scope), limit, spent, held, more);
 }
 
-/* Rows NULL: without figures. */
-static int refuse_as(const char *outcome, struct arena *arena, const struct db_rows *rows, bool job,
-                     const char *request_id, const char *sql, struct err *err)
+/* The model's price version has none for the tool. */
+static int refuse_tool(const char *tool, struct err *err)
 {
+    static const char container[] = "container_";
+    size_t len = sizeof container - 1;
+    bool runs_code = strncmp(tool, container, len) == 0;
+
+    return err_set(err, ERR_UNSUPPORTED_VALUE, "tools",
+                   "'tools': this model does not offer %s%s here: it has no price. "
+                   "GET /v1/models/{id} shows the prices of the tools that it offers.",
+                   runs_code ? "code_interpreter with a memory_limit of " : "",
+                   runs_code ? tool + len : tool);
+}
+
+/* Rows NULL: without figures. */
+static int refuse_as(const char *outcome, struct arena *arena, const struct db_rows *rows,
+                     enum refused kind, const char *request_id, const char *sql, struct err *err)
+{
+    static const char no_price[] = "no_price_";
+
+    if (outcome != NULL && strncmp(outcome, no_price, sizeof no_price - 1) == 0)
+        return refuse_tool(outcome + sizeof no_price - 1, err);
     for (size_t i = 0; i < ARRAY_LEN(REFUSALS); i++) {
         if (!is(outcome, REFUSALS[i].outcome))
             continue;
         if (REFUSALS[i].message != NULL)
             return err_set(err, REFUSALS[i].code, REFUSALS[i].param, "%s", REFUSALS[i].message);
         if (rows != NULL)
-            return refuse_money(REFUSALS[i].code, arena, rows, job, err);
+            return refuse_money(REFUSALS[i].code, arena, rows, kind, err);
         return err_set(err, REFUSALS[i].code, NULL,
                        "The credit left does not cover this call at the price of another model.");
     }
     return unexpected(outcome, request_id, sql, err);
-}
-
-static int refuse(const char *outcome, struct arena *arena, const struct db_rows *rows,
-                  const char *request_id, const char *sql, struct err *err)
-{
-    return refuse_as(outcome, arena, rows, false, request_id, sql, err);
 }
 
 int ledger_refuse_job(struct arena *arena, const struct db_rows *rows, const char *request_id,
@@ -243,7 +269,7 @@ int ledger_refuse_job(struct arena *arena, const struct db_rows *rows, const cha
 {
     const char *outcome = rows->row_count == 1 ? db_cell(rows, 0, AUTHORIZE_OUTCOME) : NULL;
 
-    return refuse_as(outcome, arena, rows, true, request_id, sql, err);
+    return refuse_as(outcome, arena, rows, REFUSED_JOB, request_id, sql, err);
 }
 
 /* --- Values that come from providers ------------------------------------------------------------
@@ -258,6 +284,11 @@ static struct db_param count_of(int64_t tokens)
 static struct db_param ms_of(int64_t ms)
 {
     return ms < 0 ? db_null() : count_of(ms);
+}
+
+static struct db_param gb_of(int64_t gb)
+{
+    return gb > 0 && gb <= UINT8_MAX ? db_i64(gb) : db_null();
 }
 
 static struct db_param status_of(int http_status)
@@ -306,20 +337,29 @@ int ledger_authorize(struct ledger_hold *out, struct store *s, struct arena *are
         db_i64(want->prompt_bound), db_i64(want->prompt_likely),
         db_i64(want->output_limit), db_i64(want->output_max),
         db_i64(want->choices),      db_i64(LEDGER_HOLD_TTL_S),
+        db_text(want->tools),       db_i64(want->tool_calls),
     };
+    bool tools = want->tools != NULL;
     struct db_rows rows;
     const char *outcome;
+    int rc;
 
     assert(ident_request_valid(want->request_id) && want->choices > 0);
     assert(want->prompt_bound >= 0 && want->prompt_likely >= 0 && want->output_limit >= 0 &&
            want->output_max >= 0);
     *out = (struct ledger_hold){0};
-    if (call_combined(&rows, &outcome, s->authorize, arena, params, ARRAY_LEN(params), err) != 0)
+    if (tools)
+        rc = call(&rows, &outcome, s, arena, SQL_AUTHORIZE_TOOLS, params, ARRAY_LEN(params), err);
+    else
+        rc = call_combined(&rows, &outcome, s->authorize, arena, params,
+                           ARRAY_LEN(params) - TOOL_PARAMS, err);
+    if (rc != 0)
         return -1;
     if (is(outcome, "model_not_allowed"))
         return apikey_refuse_model(s, arena, want->key_hash, want->model_id, err);
     if (!is(outcome, "held"))
-        return refuse(outcome, arena, &rows, want->request_id, SQL_AUTHORIZE, err);
+        return refuse_as(outcome, arena, &rows, tools ? REFUSED_TOOLS : REFUSED_CALL,
+                         want->request_id, SQL_AUTHORIZE, err);
     memcpy(out->request_id, want->request_id, sizeof(out->request_id));
     out->key_id = db_cell_i64(&rows, 0, AUTHORIZE_KEY_ID, 0);
     out->account_id = db_cell_i64(&rows, 0, AUTHORIZE_ACCOUNT_ID, 0);
@@ -348,10 +388,16 @@ int ledger_extend(struct ledger_hold *hold, struct store *s, struct arena *arena
     if (is(outcome, "unknown_hold"))
         return unknown(hold->request_id, err);
     if (!is(outcome, "held"))
-        return refuse(outcome, arena, NULL, hold->request_id, SQL_EXTEND, err);
+        return refuse_as(outcome, arena, NULL, REFUSED_CALL, hold->request_id, SQL_EXTEND, err);
     hold->output_limit = output_limit;
     decimal_trim(hold->hold_usd, db_cell(&rows, 0, EXTEND_HOLD_USD));
     return 0;
+}
+
+static bool used_tools(const struct ledger_usage *usage)
+{
+    return usage->web_searches > 0 || usage->preview_searches > 0 || usage->file_searches > 0 ||
+           usage->containers > 0;
 }
 
 static void trim_cell(char out[DECIMAL_SIZE], const struct db_rows *rows, size_t column)
@@ -382,12 +428,23 @@ int ledger_settle(struct ledger_charge *out, struct store *s, struct arena *aren
         status_of(how->http_status),
         ms_of(how->first_byte_ms),
         ms_of(how->duration_ms),
+        count_of(usage->web_searches),
+        count_of(usage->preview_searches),
+        count_of(usage->file_searches),
+        count_of(usage->containers),
+        gb_of(usage->container_gb),
     };
     struct db_rows rows;
     const char *outcome;
+    int rc;
 
     *out = (struct ledger_charge){0};
-    if (call_combined(&rows, &outcome, s->settle, arena, params, ARRAY_LEN(params), err) != 0)
+    if (used_tools(usage))
+        rc = call(&rows, &outcome, s, arena, SQL_SETTLE_TOOLS, params, ARRAY_LEN(params), err);
+    else
+        rc = call_combined(&rows, &outcome, s->settle, arena, params,
+                           ARRAY_LEN(params) - COUNT_PARAMS, err);
+    if (rc != 0)
         return -1;
     if (is(outcome, "unknown_hold"))
         return unknown(request_id, err);

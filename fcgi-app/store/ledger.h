@@ -33,6 +33,10 @@ struct ledger_want {
     int64_t output_limit;   /* tokens a choice; 0: the client gave none */
     int64_t output_max;     /* the model's maximum a choice; 0: no output (embeddings) */
     int64_t choices;
+    /* Tools that the provider runs itself: those with a price, as in ledger_authorize_tools; NULL:
+     * none. At most tool_calls calls. */
+    const char *tools;
+    int64_t tool_calls;
 };
 
 struct ledger_hold {
@@ -44,7 +48,7 @@ struct ledger_hold {
 };
 
 /* Holds the worst case. On refusal -1 with 401 or 402 (limit, spent, held, need, what fits, when it
- * resets) and nothing held. */
+ * resets), 400 for a tool without a price, and nothing held. */
 int ledger_authorize(struct ledger_hold *out, struct store *s, struct arena *arena,
                      const struct ledger_want *want, struct err *err) AIG_MUST_USE;
 
@@ -67,6 +71,12 @@ struct ledger_usage {
     int64_t cache_write_1h;
     int64_t output;
     int64_t reasoning;
+    /* What the provider's own tools did. */
+    int64_t web_searches;
+    int64_t preview_searches;
+    int64_t file_searches;
+    int64_t containers;
+    int64_t container_gb;                 /* of each */
     char upstream_cost_usd[DECIMAL_SIZE]; /* "": the provider reported none */
     bool estimated;                       /* counts are ours, not the provider's */
 };

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "db/pool.h"
 
-enum { STORE_SCHEMA_VERSION = 10 }; /* highest migration number this build needs */
+enum { STORE_SCHEMA_VERSION = 11 }; /* highest migration number this build needs */
 
 struct db_combiner;
 

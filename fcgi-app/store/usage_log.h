@@ -18,7 +18,15 @@ struct usage_line {
     const char *subtotal_usd; /* before markup, not rounded to 9 places */
 };
 
-enum { USAGE_LINE_MAX = 6 };
+/* A tool that the provider ran: count x price. */
+struct usage_tool {
+    const char *kind; /* web_search, web_search_preview, file_search, code_interpreter */
+    int64_t count;    /* calls; of code_interpreter, containers */
+    const char *usd;
+    const char *subtotal_usd; /* before markup */
+};
+
+enum { USAGE_LINE_MAX = 6, USAGE_TOOL_MAX = 4 };
 
 struct usage_entry {
     const char *request_id;
@@ -38,12 +46,16 @@ struct usage_entry {
      * price of its own. */
     struct usage_line lines[USAGE_LINE_MAX];
     size_t line_count;
+    struct usage_tool tools[USAGE_TOOL_MAX]; /* those that were charged */
+    size_t tool_count;
+    int64_t container_gb; /* memory of each container; 0: there was none */
     /* Of what is not priced by tokens; unit is NULL otherwise. */
     const char *unit; /* second, image, ... */
     const char *variant;
     const char *quantity; /* NULL: not known */
     const char *unit_usd;
-    /* upstream_cost_usd if the provider named it, else quantity x unit_usd or the lines' sum. */
+    /* upstream_cost_usd if the provider named it, else quantity x unit_usd or the sum of lines and
+     * tools. */
     const char *subtotal_usd;
     const char *markup;
     const char *hold_usd;

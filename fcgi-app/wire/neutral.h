@@ -120,6 +120,26 @@ struct neutral_content {
     size_t stop_count;
 };
 
+/* Tools that the provider runs itself: only OpenAI's Responses does, for a client of its language.
+ */
+enum neutral_hosted_kind {
+    HOSTED_WEB_SEARCH = 1,
+    HOSTED_PREVIEW_SEARCH = 2, /* of the web, too */
+    HOSTED_FILE_SEARCH = 4,
+    HOSTED_CODE = 8,
+    HOSTED_MCP = 16,
+};
+
+enum { NEUTRAL_PRICED_SIZE = 64 };
+
+struct neutral_hosted {
+    unsigned kinds; /* of neutral_hosted_kind; 0: none, and nothing below */
+    int64_t container_gb;
+    int64_t max_calls;  /* of all of them together: always sent, as the hold reckons with it */
+    bool limit_is_ours; /* the client named none */
+    char priced[NEUTRAL_PRICED_SIZE]; /* those with a fee, as the ledger calls them: a comma list */
+};
+
 struct neutral_request {
     enum language language;   /* of the body: the client's */
     struct json_object *body; /* owned: the client's request */
@@ -132,6 +152,7 @@ struct neutral_request {
     int64_t choices;       /* n, at least 1 */
     bool keep_nothing;     /* the client wants nothing of the call to be kept, not even reasoning */
     struct neutral_size size;
+    struct neutral_hosted hosted;
     const struct neutral_content *content; /* NULL until the surface has taken the request apart */
 };
 

@@ -35,6 +35,7 @@ struct state {
     struct responses_thoughts thoughts;
     bool began;
     bool done;
+    struct responses_pass pass;
 };
 
 /* One call of read_answer or read_event. */
@@ -351,7 +352,7 @@ static int read_answer(struct format_reader *reader, struct json_object *answer,
     struct reading r = {.reader = reader, .state = reader->state, .fn = fn, .arg = arg, .err = err};
 
     if (passes(reader))
-        return responses_pass_answer(answer, fn, arg, err);
+        return responses_pass_answer(reader, answer, fn, arg, err);
     const char *status = jsonx_str(answer, "status", "");
     struct json_object *output = jsonx_array(answer, "output");
     bool completed = strcmp(status, "completed") == 0;
@@ -507,7 +508,7 @@ static int read_event(struct format_reader *reader, struct span data, event_fn *
     struct err parse;
     int rc = 0;
 
-    if (r.state->done)
+    if (r.state->done || r.state->pass.done)
         return 0;
     if (jsonx_parse(&event, data.ptr, data.len, &parse) != 0 ||
         !json_object_is_type(event, json_type_object)) {
@@ -515,7 +516,7 @@ static int read_event(struct format_reader *reader, struct span data, event_fn *
         return format_nonsense(err, "an event of the stream is no JSON object");
     }
     if (passes(reader))
-        rc = responses_pass_event(&r.state->done, event, fn, arg, err);
+        rc = responses_pass_event(&r.state->pass, reader, event, fn, arg, err);
     else
         rc = translate_event(&r, event);
     json_object_put(event);

@@ -3,6 +3,8 @@
 
 #include "wire/responses_client.h"
 
+#include "wire/responses_tools.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -205,30 +207,34 @@ static int check_input(struct json_object *body, struct err *err)
 
 /* Tools. */
 
-static int check_tool(struct json_object *tool, const char *path, bool nested, struct err *err)
+/* `hosted` NULL: in a place where OpenAI's own tools cannot stand. */
+static int check_tool(struct neutral_hosted *hosted, struct json_object *tool, const char *path,
+                      bool nested, struct err *err)
 {
     const char *type = jsonx_str(tool, "type", "");
 
     if (strcmp(type, "function") == 0 || strcmp(type, "custom") == 0)
         return 0;
+    if (hosted != NULL && responses_tools_is_hosted(type))
+        return responses_tools_read(hosted, tool, path, err);
     if (type[0] == '\0')
         return err_set(err, ERR_BAD_REQUEST, path,
                        "'%s' must be an object with a 'type', such as 'function'.", path);
     if (strcmp(type, "namespace") == 0 && !nested) {
         struct json_object *inner = jsonx_array(tool, "tools");
         for (size_t i = 0; inner != NULL && i < json_object_array_length(inner); i++)
-            if (check_tool(json_object_array_get_idx(inner, i), path, true, err) != 0)
+            if (check_tool(NULL, json_object_array_get_idx(inner, i), path, true, err) != 0)
                 return -1;
         return 0;
     }
     return err_set(err, ERR_UNSUPPORTED_VALUE, path,
-                   "'%s': the tool '%.40s' is not offered here. What it costs cannot be known "
-                   "before the call, so no amount could be held for it. Use tools of the types "
-                   "'function' and 'custom', which your program runs.",
+                   "'%s': the tool '%.40s' is not offered here. Use 'web_search', 'file_search', "
+                   "'code_interpreter' or 'mcp' (models of OpenAI, in 'tools' only), or tools of "
+                   "the types 'function' and 'custom', which your program runs.",
                    path, type);
 }
 
-static int check_tools(struct json_object *body, struct err *err)
+static int read_tools(struct neutral_hosted *hosted, struct json_object *body, struct err *err)
 {
     struct json_object *tools = NULL;
     char path[PATH_SIZE];
@@ -237,9 +243,34 @@ static int check_tools(struct json_object *body, struct err *err)
         return -1;
     for (size_t i = 0; tools != NULL && i < json_object_array_length(tools); i++) {
         snprintf(path, sizeof path, "tools[%zu]", i);
-        if (check_tool(json_object_array_get_idx(tools, i), path, false, err) != 0)
+        if (check_tool(hosted, json_object_array_get_idx(tools, i), path, false, err) != 0)
             return -1;
     }
+    return responses_tools_limit(hosted, body, err);
+}
+
+/* Tools that an item brings along, as the results of a search for tools do. */
+static int check_item_tools(struct json_object *item, size_t at, struct err *err)
+{
+    struct json_object *tools = jsonx_array(item, "tools");
+    bool server = strcmp(jsonx_str(item, "type", ""), "mcp_list_tools") == 0;
+    char path[PATH_SIZE];
+
+    for (size_t i = 0; !server && tools != NULL && i < json_object_array_length(tools); i++) {
+        snprintf(path, sizeof path, "input[%zu].tools[%zu]", at, i);
+        if (check_tool(NULL, json_object_array_get_idx(tools, i), path, false, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_items_tools(struct json_object *body, struct err *err)
+{
+    struct json_object *input = jsonx_array(body, "input");
+
+    for (size_t i = 0; input != NULL && i < json_object_array_length(input); i++)
+        if (check_item_tools(json_object_array_get_idx(input, i), i, err) != 0)
+            return -1;
     return 0;
 }
 
@@ -322,7 +353,8 @@ static int read_fields(struct neutral_request *r, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, "model",
                        "'model' is missing: name one of GET /v1/models.");
     if (check_input(body, err) != 0 || check_types(body, err) != 0 ||
-        check_not_offered(body, err) != 0 || check_tools(body, err) != 0)
+        check_not_offered(body, err) != 0 || check_items_tools(body, err) != 0 ||
+        read_tools(&r->hosted, body, err) != 0)
         return -1;
     if (jsonx_want_bool(&r->stream, body, "stream", "stream", err) != 0)
         return -1;

@@ -4,7 +4,8 @@
  * response". Pure.
  *
  * What could make the call dearer than its hold is refused here, whatever provider serves: a dearer
- * service_tier, background, stored conversations, prompt templates, tools that OpenAI runs itself.
+ * service_tier, background, stored conversations, prompt templates, tools that OpenAI runs itself
+ * but for those of wire/responses_tools.
  */
 #ifndef AIG_RESPONSES_CLIENT_H
 #define AIG_RESPONSES_CLIENT_H

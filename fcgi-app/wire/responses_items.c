@@ -178,6 +178,15 @@ static int refuse_reference(struct turns *t, struct json_object *item)
 
 /* All. */
 
+/* An answer that waits for the client's leave to go on with a tool of OpenAI's. */
+static int refuse_approval(struct turns *t, struct json_object *item)
+{
+    return err_set(t->at.err, ERR_UNSUPPORTED_VALUE, responses_path(&t->at, ".type"),
+                   "'%s': the model '%.100s' cannot go on with an item of the type '%.40s'; use "
+                   "the model of OpenAI that it came from.",
+                   responses_path(&t->at, ".type"), t->at.model, jsonx_str(item, "type", ""));
+}
+
 /* What OpenAI's tools left behind says nothing to another model. */
 static const struct {
     const char *type;
@@ -189,6 +198,11 @@ static const struct {
     {"reasoning", read_reasoning},
     {"web_search_call", skip},
     {"file_search_call", skip},
+    {"code_interpreter_call", skip},
+    {"mcp_list_tools", skip},
+    {"mcp_call", skip},
+    {"mcp_approval_request", refuse_approval},
+    {"mcp_approval_response", refuse_approval},
     {"item_reference", refuse_reference},
 };
 

@@ -3,6 +3,8 @@
 
 #include "wire/responses_object.h"
 
+#include "wire/responses_tools.h"
+
 #include <string.h>
 
 /* Clients' own schemas want both members. */
@@ -11,7 +13,7 @@ static struct json_object *tool_echo(struct json_object *tool)
     static const char *const wanted[] = {"parameters", "strict"};
 
     if (strcmp(jsonx_str(tool, "type", ""), "function") != 0)
-        return json_object_get(tool);
+        return responses_tools_masked(tool);
     struct json_object *copy = json_object_new_object();
     json_object_object_foreach(tool, key, member)
     {

@@ -98,6 +98,8 @@ void responses_pass_request(struct buf *out, const struct neutral_request *reque
     jsonx_set(body, "input", own_input(jsonx_get(request->body, "input")));
     jsonx_set_i64(body, "max_output_tokens", target->output_limit);
     jsonx_set_bool(body, "store", false);
+    if (request->hosted.kinds != 0)
+        jsonx_set_i64(body, "max_tool_calls", request->hosted.max_calls);
     if (reasoning)
         jsonx_set(body, "include", include_list(jsonx_array(request->body, "include")));
     jsonx_write(out, body);
@@ -130,18 +132,37 @@ static int64_t item_bytes(struct json_object *item)
     return n;
 }
 
-static int emit_usage(struct json_object *response, event_fn *fn, void *arg)
+/* The output of a whole response says best which tools ran. */
+static void tally_output(struct responses_tally *tally, const struct format_reader *reader,
+                         struct json_object *output)
+{
+    const struct neutral_hosted *hosted = &reader->request->hosted;
+
+    responses_tally_begin(tally, hosted);
+    for (size_t i = 0; output != NULL && i < json_object_array_length(output); i++)
+        responses_tally_add(tally, hosted, json_object_array_get_idx(output, i), reader->arena);
+}
+
+static int emit_usage(const struct format_reader *reader, struct json_object *response,
+                      event_fn *fn, void *arg)
 {
     struct json_object *json = jsonx_object(response, "usage");
+    bool hosted = reader->request->hosted.kinds != 0;
+    struct responses_tally tally;
     struct usage usage;
 
-    if (json == NULL)
+    if (json == NULL && !hosted)
         return 0;
     responses_read_usage(&usage, json);
+    if (hosted) {
+        tally_output(&tally, reader, jsonx_array(response, "output"));
+        usage.tools = tally.counts;
+    }
     return fn(&(struct event){.kind = EVENT_USAGE, .json = json, .usage = &usage}, arg);
 }
 
-int responses_pass_answer(struct json_object *answer, event_fn *fn, void *arg, struct err *err)
+int responses_pass_answer(const struct format_reader *reader, struct json_object *answer,
+                          event_fn *fn, void *arg, struct err *err)
 {
     const char *status = jsonx_str(answer, "status", "");
     struct json_object *output = jsonx_array(answer, "output");
@@ -155,7 +176,7 @@ int responses_pass_answer(struct json_object *answer, event_fn *fn, void *arg, s
         return format_nonsense(err, "the answer has no output or no final status");
     for (size_t i = 0; i < json_object_array_length(output); i++)
         whole.output_bytes += item_bytes(json_object_array_get_idx(output, i));
-    int rc = emit_usage(answer, fn, arg);
+    int rc = emit_usage(reader, answer, fn, arg);
     if (rc == 0)
         rc = fn(&whole, arg);
     return rc != 0 ? rc : fn(&(struct event){.kind = EVENT_DONE}, arg);
@@ -185,30 +206,55 @@ static int read_failure(struct json_object *event, struct err *err)
     return responses_hidden_failure(err, error != NULL ? error : event);
 }
 
-static int read_end(bool *done, struct json_object *event, event_fn *fn, void *arg, struct err *err)
+/* For a client that leaves before the end: what it is charged for so far. */
+static int tally_event(struct responses_pass *pass, const struct format_reader *reader,
+                       struct json_object *event, const char *type, event_fn *fn, void *arg)
+{
+    const struct neutral_hosted *hosted = &reader->request->hosted;
+    struct usage_tools before = pass->tally.counts;
+
+    if (hosted->kinds == 0)
+        return 0;
+    if (!pass->began)
+        responses_tally_begin(&pass->tally, hosted);
+    pass->began = true;
+    if (strcmp(type, "response.output_item.done") == 0)
+        responses_tally_add(&pass->tally, hosted, jsonx_object(event, "item"), reader->arena);
+    if (memcmp(&before, &pass->tally.counts, sizeof before) == 0)
+        return 0;
+    struct usage usage = {.tools = pass->tally.counts};
+    return fn(&(struct event){.kind = EVENT_USAGE, .usage = &usage}, arg);
+}
+
+static int read_end(struct responses_pass *pass, const struct format_reader *reader,
+                    struct json_object *event, event_fn *fn, void *arg, struct err *err)
 {
     struct json_object *response = jsonx_object(event, "response");
 
     if (response == NULL)
         return format_nonsense(err, "the last event has no response");
-    int rc = emit_usage(response, fn, arg);
+    int rc = emit_usage(reader, response, fn, arg);
     if (rc == 0)
         rc = fn(&(struct event){.kind = EVENT_CHUNK, .json = event, .content = true}, arg);
     if (rc != 0)
         return rc;
-    *done = true;
+    pass->done = true;
     return fn(&(struct event){.kind = EVENT_DONE}, arg);
 }
 
-int responses_pass_event(bool *done, struct json_object *event, event_fn *fn, void *arg,
-                         struct err *err)
+int responses_pass_event(struct responses_pass *pass, const struct format_reader *reader,
+                         struct json_object *event, event_fn *fn, void *arg, struct err *err)
 {
     const char *type = jsonx_str(event, "type", "");
+    int rc;
 
     if (strcmp(type, "response.failed") == 0 || strcmp(type, "error") == 0)
         return read_failure(event, err);
     if (strcmp(type, "response.completed") == 0 || strcmp(type, "response.incomplete") == 0)
-        return read_end(done, event, fn, arg, err);
+        return read_end(pass, reader, event, fn, arg, err);
+    rc = tally_event(pass, reader, event, type, fn, arg);
+    if (rc != 0)
+        return rc;
     struct event chunk = {
         .kind = EVENT_CHUNK,
         .json = event,

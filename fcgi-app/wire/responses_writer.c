@@ -5,6 +5,7 @@
 
 #include "wire/responses_events.h"
 #include "wire/responses_object.h"
+#include "wire/responses_tools.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,18 @@ static void write_json_event(struct buf *out, struct json_object *event)
 
 /* Passed through. */
 
+/* The provider masks them itself; this keeps them out of what is stored should it ever not. */
+static void mask_tools(struct json_object *response)
+{
+    struct json_object *tools = jsonx_array(response, "tools");
+
+    for (size_t i = 0; tools != NULL && i < json_object_array_length(tools); i++) {
+        struct json_object *tool = json_object_array_get_idx(tools, i);
+        if (strcmp(jsonx_str(tool, "type", ""), "mcp") == 0)
+            json_object_array_put_idx(tools, i, responses_tools_masked(tool));
+    }
+}
+
 /* A response of the provider's as the client's own: its id, the name of the model as it was asked
  * for, and what is done here instead of there. */
 static void adopt(const struct responses_writer *w, struct json_object *response)
@@ -57,6 +70,7 @@ static void adopt(const struct responses_writer *w, struct json_object *response
     jsonx_set_str(response, "model", w->model);
     for (size_t i = 0; i < ARRAY_LEN(ours); i++)
         jsonx_set_ref(response, ours[i], jsonx_get(w->echo, ours[i]));
+    mask_tools(response);
 }
 
 static bool is_last(struct json_object *event)

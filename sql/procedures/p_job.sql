@@ -55,7 +55,7 @@ make: BEGIN
         LEAVE make;
     END IF;
     CALL ledger_authorize_inner(p_request_id, p_key_hash, p_model_id, p_price_model_id, p_unit, p_variant,
-        p_quantity_milli, p_quantity_milli, 0, 0, 1, p_ttl_s,
+        p_quantity_milli, p_quantity_milli, 0, 0, 1, p_ttl_s, NULL, NULL,
         v_outcome, v_scope, v_key_id, v_account_id, v_hold_usd, v_output_limit, v_limit_usd, v_spent_usd,
         v_held_usd, v_need_usd, v_fit_tokens, v_resets_at, v_markup, v_price_id);
     IF v_outcome = 'held' THEN
@@ -248,7 +248,7 @@ finish: BEGIN
             SET v_quantity = IF(v_unit_usd > 0, LEAST(CEILING(v_cost_usd / v_unit_usd * 1000) * 0.001, 999999999), v_quantity);
         END IF;
         CALL ledger_settle_inner(v_request_id, 0, 0, 0, 0, 0, 0, v_quantity, NULL, FALSE, 'ok', v_provider,
-            v_upstream_model, NULL, FALSE, 200, NULL, v_duration_ms,
+            v_upstream_model, NULL, FALSE, 200, NULL, v_duration_ms, NULL, NULL, NULL, NULL, NULL,
             v_outcome, v_charge, v_absorbed, v_hold, v_account_id);
         SET v_charge = COALESCE(v_charge, 0);
     ELSE

@@ -15,6 +15,12 @@ DELIMITER //
 -- Media (p_unit is not NULL): p_prompt_bound = p_prompt_likely is the quantity in thousandths of the unit, p_output_max
 -- is 0, and the price is the one of exactly p_variant in that unit. Nothing else differs.
 --
+-- Tools that the provider runs (p_tools is not NULL: a comma list of web_search, web_search_preview, file_search,
+-- container_1g, _4g, _16g, _64g; p_tool_calls: how many calls at most): their fees are added before the markup. With
+-- call the dearest of those that are priced by the call and container the price of the container, worst has
+-- GREATEST(p_tool_calls x container, container + p_tool_calls x call), likely the second of the two (one container is
+-- paid for in any case, see ledger_settle_inner). A tool without a price: no_price_<tool>.
+--
 -- worst fits in room: hold worst. Else likely fits: hold all that is left. Else refuse, naming the scope
 -- with the smallest room.
 --
@@ -36,6 +42,8 @@ CREATE OR REPLACE PROCEDURE ledger_authorize_inner(
     IN p_output_max BIGINT UNSIGNED,
     IN p_choices INT UNSIGNED,
     IN p_ttl_s INT UNSIGNED,
+    IN p_tools VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_tool_calls INT UNSIGNED,
     OUT o_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
     OUT o_scope VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin,
     OUT o_key_id INT UNSIGNED,
@@ -58,7 +66,8 @@ decide: BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_day DATE DEFAULT v_now;
     DECLARE v_member_id, v_team_id, v_hold_key_id INT UNSIGNED;
-    DECLARE v_room, v_in, v_out, v_likely_in, v_likely_out DECIMAL(18,9);
+    DECLARE v_room, v_in, v_out, v_likely_in, v_likely_out, v_call, v_container DECIMAL(18,9);
+    DECLARE v_fees, v_likely_fees DECIMAL(18,9) DEFAULT 0;
     DECLARE v_period, v_state VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_long, v_locked, v_taken, v_known, v_limited BOOLEAN DEFAULT FALSE;
     DECLARE CONTINUE HANDLER FOR 1062 SET v_known = TRUE;
@@ -114,6 +123,32 @@ decide: BEGIN
         SET o_outcome = 'no_price';
         LEAVE decide;
     END IF;
+    IF p_tools IS NOT NULL THEN
+        SELECT CASE
+                WHEN FIND_IN_SET('web_search', p_tools) AND web_search_usd IS NULL THEN 'no_price_web_search'
+                WHEN FIND_IN_SET('web_search_preview', p_tools) AND web_search_preview_usd IS NULL
+                    THEN 'no_price_web_search_preview'
+                WHEN FIND_IN_SET('file_search', p_tools) AND file_search_usd IS NULL THEN 'no_price_file_search'
+                WHEN FIND_IN_SET('container_1g', p_tools) AND container_1g_usd IS NULL THEN 'no_price_container_1g'
+                WHEN FIND_IN_SET('container_4g', p_tools) AND container_4g_usd IS NULL THEN 'no_price_container_4g'
+                WHEN FIND_IN_SET('container_16g', p_tools) AND container_16g_usd IS NULL THEN 'no_price_container_16g'
+                WHEN FIND_IN_SET('container_64g', p_tools) AND container_64g_usd IS NULL THEN 'no_price_container_64g'
+                END,
+            GREATEST(IF(FIND_IN_SET('web_search', p_tools), web_search_usd, 0),
+                IF(FIND_IN_SET('web_search_preview', p_tools), web_search_preview_usd, 0),
+                IF(FIND_IN_SET('file_search', p_tools), file_search_usd, 0)),
+            GREATEST(IF(FIND_IN_SET('container_1g', p_tools), container_1g_usd, 0),
+                IF(FIND_IN_SET('container_4g', p_tools), container_4g_usd, 0),
+                IF(FIND_IN_SET('container_16g', p_tools), container_16g_usd, 0),
+                IF(FIND_IN_SET('container_64g', p_tools), container_64g_usd, 0))
+        INTO o_outcome, v_call, v_container
+        FROM price WHERE id = o_price_id;
+        IF o_outcome IS NOT NULL THEN
+            LEAVE decide;
+        END IF;
+        SET v_likely_fees = v_container + p_tool_calls * v_call,
+            v_fees = GREATEST(p_tool_calls * v_container, v_likely_fees);
+    END IF;
     SET v_likely_out = v_out;
     IF v_long THEN
         SELECT GREATEST(max_input_usd, above_max_input_usd), GREATEST(max_output_usd, above_max_output_usd),
@@ -130,11 +165,11 @@ decide: BEGIN
                 WHEN v_out = 0 THEN p_output_max
                 ELSE LEAST(p_output_max, GREATEST(256, GREATEST(v_room, 0) * 125000
                     DIV (v_out * p_choices * (1 + o_markup)))) END,
-            o_hold_usd = ROUND((p_prompt_bound * v_in + o_output_limit * p_choices * v_out)
-                * 0.000001 * (1 + o_markup), 9);
+            o_hold_usd = ROUND(((p_prompt_bound * v_in + o_output_limit * p_choices * v_out) * 0.000001 + v_fees)
+                * (1 + o_markup), 9);
         IF o_hold_usd > v_room THEN
-            SET o_need_usd = ROUND((p_prompt_likely * v_likely_in + o_output_limit * p_choices * v_likely_out)
-                * 0.000001 * (1 + o_markup), 9);
+            SET o_need_usd = ROUND(((p_prompt_likely * v_likely_in + o_output_limit * p_choices * v_likely_out)
+                * 0.000001 + v_likely_fees) * (1 + o_markup), 9);
             IF o_need_usd > v_room AND NOT v_locked THEN
                 SELECT scope, limit_usd, spent_usd, held_usd, cap_period, limit_usd - spent_usd - held_usd
                 INTO o_scope, o_limit_usd, o_spent_usd, o_held_usd, v_period, v_room
@@ -236,7 +271,8 @@ decide: BEGIN
             WHEN 'weekly' THEN v_day + INTERVAL 7 - WEEKDAY(v_day) DAY
             WHEN 'monthly' THEN v_day - INTERVAL DAYOFMONTH(v_day) - 1 DAY + INTERVAL 1 MONTH END,
         o_fit_tokens = IF(v_likely_out > 0 AND p_output_max > 0,
-            LEAST(p_output_max, GREATEST(0, v_room * 1000000 - p_prompt_likely * v_likely_in * (1 + o_markup))
+            LEAST(p_output_max, GREATEST(0, v_room * 1000000
+                - (p_prompt_likely * v_likely_in + v_likely_fees * 1000000) * (1 + o_markup))
                 DIV (v_likely_out * p_choices * (1 + o_markup))), 0);
 END //
 
@@ -273,7 +309,53 @@ BEGIN
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
     CALL ledger_authorize_inner(p_request_id, p_key_hash, p_model_id, p_price_model_id, NULL, NULL, p_prompt_bound,
-        p_prompt_likely, p_output_limit, p_output_max, p_choices, p_ttl_s,
+        p_prompt_likely, p_output_limit, p_output_max, p_choices, p_ttl_s, NULL, NULL,
+        v_outcome, v_scope, v_key_id, v_account_id, v_hold_usd, v_output_limit, v_limit_usd, v_spent_usd,
+        v_held_usd, v_need_usd, v_fit_tokens, v_resets_at, v_markup, v_price_id);
+    COMMIT;
+    SELECT v_outcome AS outcome, v_scope AS scope, v_key_id AS key_id, v_account_id AS account_id,
+        v_hold_usd AS hold_usd, v_output_limit AS output_limit, v_limit_usd AS limit_usd, v_spent_usd AS spent_usd,
+        v_held_usd AS held_usd, v_need_usd AS need_usd, v_fit_tokens AS fit_tokens, v_resets_at AS resets_at,
+        v_markup AS markup, v_price_id AS price_id;
+END //
+
+-- The same for a call that offers tools which the provider runs itself.
+CREATE OR REPLACE PROCEDURE ledger_authorize_tools(
+    IN p_request_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_key_hash BINARY(32),
+    IN p_model_id INT UNSIGNED,
+    IN p_price_model_id INT UNSIGNED,
+    IN p_prompt_bound BIGINT UNSIGNED,
+    IN p_prompt_likely BIGINT UNSIGNED,
+    IN p_output_limit BIGINT UNSIGNED,
+    IN p_output_max BIGINT UNSIGNED,
+    IN p_choices INT UNSIGNED,
+    IN p_ttl_s INT UNSIGNED,
+    IN p_tools VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_tool_calls INT UNSIGNED
+)
+SQL SECURITY DEFINER
+MODIFIES SQL DATA
+COMMENT 'Ledger: as ledger_authorize, for a call that may use tools which the provider runs'
+BEGIN
+    DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin;
+    DECLARE v_scope VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
+    DECLARE v_key_id, v_account_id, v_price_id INT UNSIGNED;
+    DECLARE v_hold_usd, v_limit_usd, v_spent_usd, v_held_usd, v_need_usd DECIMAL(18,9);
+    DECLARE v_output_limit, v_fit_tokens BIGINT UNSIGNED;
+    DECLARE v_resets_at DATETIME;
+    DECLARE v_markup DECIMAL(6,4);
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION
+    BEGIN
+        ROLLBACK;
+        RESIGNAL;
+    END;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    START TRANSACTION;
+    CALL ledger_authorize_inner(p_request_id, p_key_hash, p_model_id, p_price_model_id, NULL, NULL, p_prompt_bound,
+        p_prompt_likely, p_output_limit, p_output_max, p_choices, p_ttl_s, p_tools,
+        p_tool_calls,
         v_outcome, v_scope, v_key_id, v_account_id, v_hold_usd, v_output_limit, v_limit_usd, v_spent_usd,
         v_held_usd, v_need_usd, v_fit_tokens, v_resets_at, v_markup, v_price_id);
     COMMIT;

@@ -8,6 +8,7 @@ DELIMITER //
 --         without reasoning, reasoning. A kind without a price costs as input, reasoning as output. If all input
 --         together is more than above_tokens, every kind has its above_ price.
 --         Media (p_quantity is not NULL): p_quantity x unit_usd.
+--         Tools that the provider ran (p_web_searches is not NULL): each x its price of the version is added.
 -- charge  ROUND(cost x (1 + markup), 9), half up, at most the hold; the rest is absorbed by us
 --
 -- A hold that had expired is charged all the same, but at most what is left in every scope now.
@@ -32,6 +33,11 @@ CREATE OR REPLACE PROCEDURE ledger_settle_inner(
     IN p_http_status SMALLINT UNSIGNED,
     IN p_first_byte_ms INT UNSIGNED,
     IN p_duration_ms INT UNSIGNED,
+    IN p_web_searches INT UNSIGNED,
+    IN p_preview_searches INT UNSIGNED,
+    IN p_file_searches INT UNSIGNED,
+    IN p_containers INT UNSIGNED,
+    IN p_container_gb TINYINT UNSIGNED,
     OUT o_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
     OUT o_charge_usd DECIMAL(18,9),
     OUT o_absorbed_usd DECIMAL(18,9),
@@ -105,6 +111,13 @@ settle: BEGIN
             + v_reasoning * COALESCE(above_reasoning_usd, above_output_usd, 0))
         INTO v_cost FROM price WHERE id = v_price_id;
     END IF;
+    IF p_web_searches IS NOT NULL THEN
+        SELECT v_cost + p_web_searches * COALESCE(web_search_usd, 0)
+            + p_preview_searches * COALESCE(web_search_preview_usd, 0) + p_file_searches * COALESCE(file_search_usd, 0)
+            + p_containers * COALESCE(CASE p_container_gb WHEN 1 THEN container_1g_usd WHEN 4 THEN container_4g_usd
+                WHEN 16 THEN container_16g_usd WHEN 64 THEN container_64g_usd END, 0)
+        INTO v_cost FROM price WHERE id = v_price_id;
+    END IF;
 
     SET v_cost = COALESCE(p_upstream_cost, v_cost),
         v_raw = LEAST(ROUND(v_cost * (1 + v_markup), 9), 999999999),
@@ -120,12 +133,15 @@ settle: BEGIN
     INSERT INTO usage_log (request_id, created_at, settled_at, account_id, key_id, member_id, team_id, model_id,
         price_id, markup, status, estimated, late, stream, http_status, provider, upstream_model, hedged_from,
         input_tokens, cached_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens,
-        quantity, upstream_cost_usd, cost_usd, hold_usd, charge_usd, absorbed_usd, first_byte_ms, duration_ms)
+        quantity, web_searches, preview_searches, file_searches, containers, container_gb,
+        upstream_cost_usd, cost_usd, hold_usd, charge_usd, absorbed_usd, first_byte_ms, duration_ms)
     VALUES (p_request_id, v_created_at, v_now, o_account_id, v_key_id, v_member_id, v_team_id, v_model_id,
         v_price_id, v_markup, p_status, p_estimated, v_state IS NOT NULL, p_stream, p_http_status, p_provider,
         p_upstream_model, p_hedged_from,
         p_input_tokens, p_cached_tokens, p_cache_write_5m_tokens, p_cache_write_1h_tokens, p_output_tokens, v_reasoning,
-        p_quantity, p_upstream_cost, ROUND(v_cost, 9), o_hold_usd, o_charge_usd, o_absorbed_usd, p_first_byte_ms, p_duration_ms);
+        p_quantity, COALESCE(p_web_searches, 0), COALESCE(p_preview_searches, 0), COALESCE(p_file_searches, 0),
+        COALESCE(p_containers, 0), IF(p_containers > 0, p_container_gb, NULL),
+        p_upstream_cost, ROUND(v_cost, 9), o_hold_usd, o_charge_usd, o_absorbed_usd, p_first_byte_ms, p_duration_ms);
     INSERT INTO spend_hourly (account_id, hour, key_id, model_id, provider, member_id, team_id, calls, input_tokens,
         output_tokens, charge_usd, cost_usd, absorbed_usd)
     VALUES (o_account_id, v_day + INTERVAL HOUR(v_now) HOUR, v_key_id, v_model_id, p_provider, v_member_id, v_team_id,
@@ -219,6 +235,61 @@ BEGIN
     CALL ledger_settle_inner(p_request_id, p_input_tokens, p_cached_tokens, p_cache_write_5m_tokens,
         p_cache_write_1h_tokens, p_output_tokens, p_reasoning_tokens, NULL, p_upstream_cost, p_estimated,
         p_status, p_provider, p_upstream_model, p_hedged_from, p_stream, p_http_status, p_first_byte_ms, p_duration_ms,
+        NULL, NULL, NULL, NULL, NULL,
+        v_outcome, v_charge_usd, v_absorbed_usd, v_hold_usd, v_account_id);
+    IF v_outcome <> 'settled' THEN
+        SET @ledger_balance_usd = NULL;
+        SELECT balance_usd INTO @ledger_balance_usd FROM account WHERE id = v_account_id;
+    END IF;
+    COMMIT;
+    SELECT v_outcome AS outcome, v_charge_usd AS charge_usd, v_absorbed_usd AS absorbed_usd,
+        CAST(@ledger_balance_usd AS DECIMAL(18,9)) AS balance_usd, v_hold_usd AS hold_usd;
+END //
+
+-- The same for a call that used tools which the provider runs itself.
+CREATE OR REPLACE PROCEDURE ledger_settle_tools(
+    IN p_request_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_input_tokens INT UNSIGNED,
+    IN p_cached_tokens INT UNSIGNED,
+    IN p_cache_write_5m_tokens INT UNSIGNED,
+    IN p_cache_write_1h_tokens INT UNSIGNED,
+    IN p_output_tokens INT UNSIGNED,
+    IN p_reasoning_tokens INT UNSIGNED,
+    IN p_upstream_cost DECIMAL(27,15),
+    IN p_estimated TINYINT,
+    IN p_status VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_provider VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_upstream_model VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_hedged_from VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_stream TINYINT,
+    IN p_http_status SMALLINT UNSIGNED,
+    IN p_first_byte_ms INT UNSIGNED,
+    IN p_duration_ms INT UNSIGNED,
+    IN p_web_searches INT UNSIGNED,
+    IN p_preview_searches INT UNSIGNED,
+    IN p_file_searches INT UNSIGNED,
+    IN p_containers INT UNSIGNED,
+    IN p_container_gb TINYINT UNSIGNED
+)
+SQL SECURITY DEFINER
+MODIFIES SQL DATA
+COMMENT 'Ledger: as ledger_settle, for a call that used tools which the provider runs'
+BEGIN
+    DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin;
+    DECLARE v_charge_usd, v_absorbed_usd, v_hold_usd DECIMAL(18,9);
+    DECLARE v_account_id INT UNSIGNED;
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION
+    BEGIN
+        ROLLBACK;
+        RESIGNAL;
+    END;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    START TRANSACTION;
+    CALL ledger_settle_inner(p_request_id, p_input_tokens, p_cached_tokens, p_cache_write_5m_tokens,
+        p_cache_write_1h_tokens, p_output_tokens, p_reasoning_tokens, NULL, p_upstream_cost, p_estimated,
+        p_status, p_provider, p_upstream_model, p_hedged_from, p_stream, p_http_status, p_first_byte_ms, p_duration_ms,
+        p_web_searches, p_preview_searches, p_file_searches, p_containers, p_container_gb,
         v_outcome, v_charge_usd, v_absorbed_usd, v_hold_usd, v_account_id);
     IF v_outcome <> 'settled' THEN
         SET @ledger_balance_usd = NULL;

@@ -12,14 +12,18 @@
 -- over_cap_*       spent in window + held is within the cap (or what was committed when a lower cap was set)
 -- lots             credit that is left in the lots covers the balance
 -- rollup           the hours of spend_hourly are the sum of an account's charges
--- usage_charge     charge and absorbed can be computed from tokens (upstream cost, units), price version and markup,
+-- usage_charge     charge and absorbed can be computed from tokens and tools (upstream cost, units), price version and markup,
 --                  and the charge is as much of it as the hold allowed
 -- usage_unbooked   a charged usage row has its ledger row over the same amount
 -- charge_unknown   a charge in the ledger has its usage row (unless its month was dropped)
 -- hold_unlogged    a hold that ended has its usage row (unless its month was dropped)
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW v_usage_check AS
 SELECT u.request_id, u.created_at, u.account_id, u.hold_usd, u.charge_usd, u.absorbed_usd, u.late, u.status,
-    LEAST(999999999, ROUND((1 + u.markup) * COALESCE(u.upstream_cost_usd, COALESCE(u.quantity, 0) * p.unit_usd, 0.000001 *
+    LEAST(999999999, ROUND((1 + u.markup) * COALESCE(u.upstream_cost_usd, COALESCE(u.quantity, 0) * p.unit_usd,
+        u.web_searches * COALESCE(p.web_search_usd, 0) + u.preview_searches * COALESCE(p.web_search_preview_usd, 0)
+        + u.file_searches * COALESCE(p.file_search_usd, 0)
+        + u.containers * COALESCE(CASE u.container_gb WHEN 1 THEN p.container_1g_usd WHEN 4 THEN p.container_4g_usd
+            WHEN 16 THEN p.container_16g_usd WHEN 64 THEN p.container_64g_usd END, 0) + 0.000001 *
         IF(u.input_tokens + u.cached_tokens + u.cache_write_5m_tokens + u.cache_write_1h_tokens > p.above_tokens,
             u.input_tokens * p.above_input_usd
                 + u.cached_tokens * COALESCE(p.above_cached_input_usd, p.above_input_usd)

@@ -21,6 +21,7 @@ def charge_of(usage):
         cost = sums["upstream_cost_usd"]
     else:
         cost = sum((line["tokens"] * line["usd_per_million_tokens"] for line in sums["lines"]), Decimal(0)) / 1000000
+        cost += sum(tool["count"] * tool["unit_usd"] for tool in sums.get("tools", []))
     raw = (cost * (1 + sums["markup"])).quantize(NINE, ROUND_HALF_UP)
     return min(raw, sums["hold_usd"]), raw
 

@@ -201,8 +201,7 @@ def test_a_limit_is_always_sent(account, world):
 @pytest.mark.parametrize("more,param", [
     ({"service_tier": "priority"}, "service_tier"), ({"background": True}, "background"), ({"conversation": "conv_1"}, "conversation"),
     ({"prompt": {"id": "pmpt_1"}}, "prompt"), ({"context_management": [{"type": "compaction"}]}, "context_management"),
-    ({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}, "tools[0]"), ({"tools": [TOOL, {"type": "code_interpreter"}]}, "tools[1]"),
-    ({"tools": [{"type": "mcp", "server_url": "https://example.org"}]}, "tools[0]"), ({"tools": [{"type": "image_generation"}]}, "tools[0]"),
+    ({"tools": [{"type": "image_generation"}]}, "tools[0]"), ({"tools": [TOOL, {"type": "computer_use_preview"}]}, "tools[1]"),
     ({"input": 5}, "input"), ({"input": []}, "input"), ({"input": ["x"]}, "input[0]"), ({"input": [{"type": "message"}]}, "input[0].role"),
     ({"max_output_tokens": 0}, "max_output_tokens"), ({"stream": "yes"}, "stream"), ({"text": "x"}, "text"), ({"model": ""}, "model"),
     ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0].id"), ({"previous_response_id": "resp_1"}, "previous_response_id")])

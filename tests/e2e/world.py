@@ -245,6 +245,7 @@ class World:
         self.copy_model("test-unspoken", provider="kie")
         self.copy_model("test-hedged", hedge="deepseek-v3.2")
         self.copy_model("test-hedged-dearly", hedge="grok-4.3")
+        self.copy_model("test-hedged-tools", hedge="deepseek-v3.2", web_search_usd=Decimal("0.01"))
         self.copy_model("test-hedged-by-claude", hedge="claude-sonnet-4-6")
         self.copy_model("test-hedged-claude", hedge="deepseek-v3.2", like="claude-sonnet-4-6")
         self.copy_model("test-hedged-gemini", hedge="deepseek-v3.2", like="gemini-3.5-flash")

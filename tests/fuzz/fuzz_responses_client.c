@@ -46,6 +46,9 @@ static void write_for(const struct neutral_request *request, size_t provider)
         FUZZ_REQUIRE(json_object_is_type(written, json_type_object));
         FUZZ_REQUIRE(provider > 0 || (jsonx_i64(written, "max_output_tokens", 0) == 2000 &&
                                       !jsonx_bool(written, "store", true)));
+        FUZZ_REQUIRE(request->hosted.kinds == 0 ||
+                     (provider == 0 &&
+                      jsonx_i64(written, "max_tool_calls", 0) == request->hosted.max_calls));
         json_object_put(written);
     } else {
         FUZZ_REQUIRE(err.status >= 400 && err.message[0] != '\0');
@@ -85,10 +88,15 @@ static void check_request(const char *text, size_t size)
         return;
     }
     FUZZ_REQUIRE(request.size.text_bytes >= 0 && request.size.messages > 0);
+    FUZZ_REQUIRE(request.hosted.kinds == 0 ||
+                 (request.hosted.max_calls > 0 && request.hosted.max_calls <= 128));
+    FUZZ_REQUIRE(strlen(request.hosted.priced) < NEUTRAL_PRICED_SIZE - 1);
     struct arena *arena = arena_new();
     check_writer(&request);
     write_for(&request, 0);
-    if (responses_read_content(&request, arena, &err) == 0)
+    int rc = responses_read_content(&request, arena, &err);
+    FUZZ_REQUIRE(rc != 0 || request.hosted.kinds == 0);
+    if (rc == 0)
         for (size_t i = 1; i < ARRAY_LEN(providers); i++)
             write_for(&request, i);
     else
@@ -118,8 +126,14 @@ static int on_event(const struct event *event, void *arg)
 
     FUZZ_REQUIRE(!s->done && event->output_bytes >= 0);
     s->done = event->kind == EVENT_DONE;
-    if (event->kind == EVENT_USAGE)
+    if (event->kind == EVENT_USAGE) {
+        const struct usage_tools *t = &event->usage->tools;
         s->usage = *event->usage;
+        /* One container is opened in any case. */
+        FUZZ_REQUIRE(t->containers >= 1 && t->web_searches >= 0 && t->file_searches >= 0 &&
+                     t->preview_searches == 0);
+        FUZZ_REQUIRE(t->containers - 1 + t->web_searches + t->file_searches <= 3);
+    }
     responses_write_event(&s->out, &s->writer, event);
     return 0;
 }
@@ -157,7 +171,11 @@ static void check_out(const struct buf *out)
 
 static void check_stream(const char *text, size_t size)
 {
-    static const char request[] = "{\"model\":\"m\",\"input\":\"x\",\"stream\":true}";
+    static const char request[] =
+        "{\"model\":\"m\",\"input\":\"x\",\"stream\":true,\"max_tool_calls\":3,\"tools\":[{"
+        "\"type\":\"mcp\","
+        "\"authorization\":\"s\"},{\"type\":\"web_search\"},{\"type\":\"file_search\"},{\"type\":"
+        "\"code_interpreter\",\"container\":{\"type\":\"auto\"}}]}";
     struct session s = {.arena = arena_new()};
     struct sse_reader sse;
 

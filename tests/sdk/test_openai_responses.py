@@ -98,6 +98,52 @@ def test_vision_and_reasoning(client, world):
         assert word in answer.output_text and answer.output[0].type == "reasoning"
 
 
+def replay(case):
+    return script(new_word(), {"replay": f"openai/openai-responses.{case}"})
+
+
+def test_web_search(client, account):
+    answer = client.responses.with_raw_response.create(model="gpt-5.4", input=replay("web-search-tool-six-searches.0"), tools=[{"type": "web_search"}])
+    assert answer.headers["x-aig-tool-call-limit"] == "8"
+    answer = answer.parse()
+    searches = [item for item in answer.output if item.type == "web_search_call"]
+    assert len(searches) == 6 and all(item.action.type == "search" and item.action.query for item in searches) and answer.output_text
+    tools = account.usage(answer._request_id)["arithmetic"]["tools"]
+    assert [(tool["kind"], tool["count"]) for tool in tools] == [("web_search", 6)]
+    assert answer.usage.cost == float(account.spent()) > 0.06 * 1.4
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # a kind of source that OpenAI sends and its SDK does not know
+def test_web_search_streamed(client, account):
+    ask = {"model": "gpt-5.4", "input": replay("web-search-tool-stream.0"), "tools": [{"type": "web_search"}]}
+    kinds = [event.type for event in client.responses.create(stream=True, **ask)]
+    assert "response.web_search_call.searching" in kinds and kinds[-1] == "response.completed"
+    with client.responses.stream(**dict(ask, input=replay("web-search-tool-stream.0"))) as stream:
+        assert "response.web_search_call.completed" in [event.type for event in stream]
+        final = stream.get_final_response()
+    assert [item.type for item in final.output] == ["reasoning", "web_search_call", "reasoning", "message"]
+    assert final.usage.cost == float(account.spent()) / 2 > 0.014
+    # The next turn sends all of it back.
+    more = [*({k: v for k, v in item.model_dump(exclude_none=True, warnings=False).items() if k != "status"} for item in final.output), {"role": "user", "content": "and now?"}]
+    assert "and now?" in client.responses.create(model="gpt-5.4", input=more).output_text
+    assert "and now?" in client.responses.create(model="claude-sonnet-4-6", input=more).output_text
+
+
+def test_other_tools_of_the_provider(client, account):
+    with client.responses.stream(model="gpt-5.4", input=replay("thinking-with-code-execution-tool-stream.0"),
+                                 tools=[{"type": "code_interpreter", "container": {"type": "auto"}}]) as stream:
+        final = stream.get_final_response()
+    assert [item.type for item in final.output].count("code_interpreter_call") == 3
+    with client.responses.stream(model="gpt-4o", input=replay("file-search-tool-stream.3"),
+                                 tools=[{"type": "file_search", "vector_store_ids": ["vs_1"]}], max_tool_calls=2) as stream:
+        final = stream.get_final_response()
+    assert final.output[0].type == "file_search_call" and final.output_text
+    answer = client.responses.create(model="gpt-5.4", input=replay("mcp-server-tool.0"), tools=[
+        {"type": "mcp", "server_label": "deepwiki", "server_url": "https://mcp.deepwiki.com/mcp", "require_approval": "never", "authorization": "secret"}])
+    assert [item.type for item in answer.output] == ["mcp_list_tools", "reasoning", "mcp_call", "reasoning", "message"]
+    assert "secret" not in answer.model_dump_json() and account.spent() > 0.03
+
+
 def test_async(account):
     async def work():
         async with openai.AsyncOpenAI(base_url=account.api.url + "/v1", api_key=account.key, timeout=GUARD_S, max_retries=0) as client:
@@ -111,9 +157,10 @@ def test_errors(client, account):
         for model in ("gpt-4o-mini", "claude-sonnet-4-6"):
             with pytest.raises(kind):
                 client.responses.create(model=model, input=script(new_word(), {"status": status}))
-    with pytest.raises(openai.BadRequestError) as caught:
-        client.responses.create(model="gpt-5.4", input="x", tools=[{"type": "file_search", "vector_store_ids": ["vs_1"]}])
-    assert caught.value.param == "tools[0]"
+    for model, tool in (("claude-sonnet-4-6", {"type": "web_search"}), ("gpt-5.4", {"type": "image_generation"})):
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.responses.create(model=model, input="x", tools=[tool])
+        assert caught.value.param == "tools[0]"
     account.set_cap("key", "0.000001")
     with pytest.raises(openai.APIStatusError) as caught:
         client.responses.create(model="gpt-4o-mini", input="x")

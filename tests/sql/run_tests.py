@@ -9,7 +9,7 @@ import traceback
 
 import support
 
-MODULES = ("test_schema", "test_ledger", "test_operator", "test_sign_in", "test_tiers", "test_customer", "test_webhook", "test_concurrency", "test_idempotency", "test_job")
+MODULES = ("test_schema", "test_ledger", "test_tools", "test_operator", "test_sign_in", "test_tiers", "test_customer", "test_webhook", "test_concurrency", "test_idempotency", "test_job")
 
 
 def main():

@@ -172,6 +172,20 @@ class World:
         return (db or self.db).call("ledger_settle", rid, uncached, cached, write_5m, write_1h, output, reasoning, cost,
                                     estimated, status, provider, "upstream-model", None, 1, 200, 12, 345)
 
+    def authorize_tools(self, key_hash, tools, calls=8, model="gpt-4o", bound=1000, likely=300, limit=500, maximum=16384,
+                        rid=None, db=None):
+        rid = rid or request_id()
+        number = self.model_ids(model)
+        row = (db or self.db).call("ledger_authorize_tools", rid, key_hash, number, number, bound, likely, limit, maximum,
+                                   1, 600, tools, calls)
+        row["rid"] = rid
+        return row
+
+    def settle_tools(self, rid, web=0, preview=0, files=0, containers=0, gb=None, uncached=100, output=50, cost=None, db=None):
+        return (db or self.db).call("ledger_settle_tools", rid, uncached, 0, 0, 0, output, 0, cost, 0, "ok",
+                                    "openai-responses", "upstream-model", None, 1, 200, 12, 345,
+                                    web, preview, files, containers, gb)
+
     def release(self, rid, status="upstream_error", db=None):
         return (db or self.db).call("ledger_release", rid, status, "openai", 502, None, 99)
 

@@ -369,10 +369,10 @@ def test_storm_of_inner_steps_in_repeatable_read(world):
             key = chance.choice(storm.keys)
             for rid in rids:
                 statements.append(
-                    f"CALL ledger_authorize_inner('{rid}', x'{key.hex()}', {model}, {model}, NULL, NULL, 1000, 300, 200, 4096, 1, 600, "
+                    f"CALL ledger_authorize_inner('{rid}', x'{key.hex()}', {model}, {model}, NULL, NULL, 1000, 300, 200, 4096, 1, 600, NULL, NULL, "
                     "@outcome, @scope, @k, @a, @hold, @o, @l, @s, @h, @n, @f, @r, @m, @p)")
             ends = [f"CALL ledger_settle_inner('{rid}', 10, 0, 0, 0, 20, 0, NULL, NULL, 0, 'ok', 'openai', 'm', NULL, 0, 200, 1, 1, "
-                    "@outcome, @charge, @absorbed, @hold, @a)" for rid in rids[:4]]
+                    "NULL, NULL, NULL, NULL, NULL, @outcome, @charge, @absorbed, @hold, @a)" for rid in rids[:4]]
             ends += [f"CALL ledger_release_inner('{rid}', 'timeout', 'openai', 504, NULL, 1, @outcome)" for rid in rids[4:]]
             for group in (statements, ends):
                 while True:

@@ -179,7 +179,7 @@ def test_grants(world):
         denied(db, "DELETE FROM idempotency")
         denied(db, "UPDATE usage_log SET charge_usd = 0")
         denied(db, "UPDATE price SET input_usd = 0")
-        denied(db, "CALL ledger_settle_inner('x',0,0,0,0,0,0,NULL,0,0,'ok','','',NULL,0,0,0,0,@a,@b,@c,@d,@e)")
+        denied(db, "CALL ledger_settle_inner('x',0,0,0,0,0,0,NULL,0,0,'ok','','',NULL,0,0,0,0,NULL,NULL,NULL,NULL,NULL,@a,@b,@c,@d,@e)")
         denied(db, "DROP TABLE ledger")
     for statement in ("CALL credit_purchase('a@b', 1, 'x')", "CALL grant_credit('a@b', 1, 'x')",
                       "CALL set_cap('key', 1, 1, 'none')", "CALL create_key('a@b', 'x')",

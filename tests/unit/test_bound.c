@@ -69,6 +69,34 @@ static void test_inputs(void **state)
     assert_int_equal(got.prompt, INT64_C(5) * 1000 * 1000 + 3 * MESSAGE + FIXED);
 }
 
+/* Every call of the provider's tools lets the model read a whole context once more. */
+static void test_tools(void **state)
+{
+    (void)state;
+    struct catalog_model model = {.context_length = 100000};
+    struct neutral_size size = {.text_bytes = 600};
+    struct bound got;
+
+    bound_prompt(&got, &size, &model);
+    int64_t estimate = got.estimate;
+    bound_tools(&got, 8, &model);
+    assert_int_equal(got.prompt, 900000);
+    assert_int_equal(got.likely, 200 + FIXED + 8 * 8000);
+    assert_int_equal(got.estimate, estimate);
+    bound_prompt(&got, &size, &model);
+    bound_tools(&got, 1, &model);
+    assert_int_equal(got.prompt, 200000);
+    assert_int_equal(got.likely, 200 + FIXED + 8000);
+    /* Never likelier than possible; a context that is not known is a large one. */
+    model.context_length = 100;
+    bound_prompt(&got, &size, &model);
+    bound_tools(&got, 2, &model);
+    assert_true(got.prompt == 300 && got.likely == 300);
+    model.context_length = 0;
+    bound_tools(&got, 128, &model);
+    assert_int_equal(got.prompt, INT64_C(129) * 2000000);
+}
+
 static void test_estimate(void **state)
 {
     (void)state;
@@ -84,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_inputs),
+        cmocka_unit_test(test_tools),
         cmocka_unit_test(test_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

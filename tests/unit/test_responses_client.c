@@ -107,9 +107,8 @@ static void what_is_wrong_is_named(void **state)
 
 static void what_is_dearer_than_the_hold_is_refused(void **state)
 {
-    static const char *const tools[] = {"file_search",      "code_interpreter", "mcp",
-                                        "image_generation", "computer",         "shell",
-                                        "local_shell",      "tool_search",      "a_new_one"};
+    static const char *const tools[] = {"image_generation", "computer",    "shell",
+                                        "local_shell",      "tool_search", "a_new_one"};
     char text[256];
 
     (void)state;

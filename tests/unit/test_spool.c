@@ -200,6 +200,53 @@ static void test_parse(void **state)
     buf_fini(&text);
 }
 
+/* Tools stand after all that a version without them wrote, and only where there were any. */
+static void test_tools(void **state)
+{
+    (void)state;
+    struct ledger_usage usage = {
+        .output = 50, .web_searches = 2, .file_searches = 1, .containers = 3, .container_gb = 4};
+    struct ledger_outcome how = moneyfix_ok();
+    struct spool_report report;
+    struct spool_entry in;
+    struct spool_entry out;
+    struct buf text;
+    char copy[SPOOL_FILE_MAX];
+    char id[IDENT_REQUEST_SIZE];
+
+    dbserver_sql(&fix.server, "UPDATE price SET web_search_usd = 0.01, file_search_usd = 0.0025, "
+                              "container_4g_usd = 0.12 WHERE id = 90011");
+    struct ledger_want want = moneyfix_want(id, MONEY_ALICE);
+    struct ledger_hold hold;
+    want.tools = "web_search,file_search,container_4g";
+    want.tool_calls = 8;
+    if (ledger_authorize(&hold, &fix.store, fix.arena, &want, &fix.err) != 0)
+        fail_msg("%s (%s)", fix.err.message, fix.err.detail);
+    buf_init(&text, SPOOL_FILE_MAX);
+    spool_entry_fill(&in, id, &usage, &how);
+    spool_entry_print(&text, &in);
+    assert_non_null(strstr(text.data, "duration_ms 345\nweb_searches 2\nfile_searches 1\n"
+                                      "containers 3\ncontainer_gb 4\nend\n"));
+    memcpy(copy, text.data, text.len + 1);
+    assert_int_equal(spool_entry_parse(&out, copy), 0);
+    assert_memory_equal(&in, &out, sizeof(in));
+    for (size_t i = 0; i < text.len; i++) {
+        memcpy(copy, text.data, text.len + 1);
+        copy[i] = '\n';
+        assert_true(copy[i] == text.data[i] || spool_entry_parse(&out, copy) == -1);
+    }
+    buf_fini(&text);
+
+    /* (50 x 10 / 1e6 + 2 x 0.01 + 0.0025 + 3 x 0.12) x 1.4, twice no more than once. */
+    for (int i = 0; i < 2; i++) {
+        spool(id, &usage);
+        assert_int_equal(replay(&report, false), 0);
+        assert_int_equal(report.settled, 1);
+        assert_string_equal(charge_of(id), "0.536200000");
+    }
+    moneyfix_verify(&fix);
+}
+
 static void test_replay(void **state)
 {
     (void)state;
@@ -410,9 +457,9 @@ static void test_killed_writers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_text),      TEST(test_parse),   TEST(test_replay),
-        TEST(test_once_only), TEST(test_away),    TEST(test_deadline),
-        TEST(test_bad_files), TEST(test_folders), TEST(test_killed_writers),
+        TEST(test_text),      TEST(test_parse),          TEST(test_tools),    TEST(test_replay),
+        TEST(test_once_only), TEST(test_away),           TEST(test_deadline), TEST(test_bad_files),
+        TEST(test_folders),   TEST(test_killed_writers),
     };
     return cmocka_run_group_tests(tests, group_start, group_stop);
 }

@@ -102,6 +102,96 @@ static void test_every_kind(void **state)
     assert_string_equal(e.absorbed_usd, "0");
 }
 
+static void check_tool(const struct usage_entry *e, size_t i, const char *kind, int64_t count,
+                       const char *price, const char *subtotal)
+{
+    assert_true(i < e->tool_count);
+    assert_string_equal(e->tools[i].kind, kind);
+    assert_int_equal(e->tools[i].count, count);
+    assert_string_equal(e->tools[i].usd, price);
+    assert_string_equal(e->tools[i].subtotal_usd, subtotal);
+}
+
+/* Holds a call of MODEL_CHAT that may use tools, four calls at most, and charges it. */
+static void run_tools(char id[IDENT_REQUEST_SIZE], const struct ledger_usage *usage)
+{
+    struct ledger_want want = moneyfix_want(id, MONEY_ALICE);
+    struct ledger_outcome how = moneyfix_ok();
+    struct ledger_hold hold;
+    struct ledger_charge charge;
+
+    dbserver_sql(&fix.server, "UPDATE price SET web_search_usd = 0.01, web_search_preview_usd = "
+                              "0.025, file_search_usd = 0.0025, container_16g_usd = 0.48 "
+                              "WHERE id = 90011");
+    want.tools = "web_search,file_search,container_16g";
+    want.tool_calls = 4;
+    assert_int_equal(ledger_authorize(&hold, &fix.store, fix.arena, &want, &fix.err), 0);
+    /* (1000 x 2, a cache write, + 100 x 10) / 1e6 + 4 x 0.48, x 1.4 */
+    assert_string_equal(hold.hold_usd, "2.6922");
+    assert_int_equal(ledger_settle(&charge, &fix.store, fix.arena, id, usage, &how, &fix.err), 0);
+}
+
+static void test_tools(void **state)
+{
+    (void)state;
+    char id[IDENT_REQUEST_SIZE];
+    struct ledger_usage usage = {.output = 100,
+                                 .web_searches = 3,
+                                 .preview_searches = 1,
+                                 .file_searches = 2,
+                                 .containers = 1,
+                                 .container_gb = 16};
+    struct ledger_usage none = {.output = 100};
+    struct usage_entry e;
+
+    run_tools(id, &usage);
+    find(&e, id);
+    assert_int_equal(e.line_count, 1);
+    check_line(&e, 0, "output", 100, "10", "0.001");
+    assert_int_equal(e.tool_count, 4);
+    check_tool(&e, 0, "web_search", 3, "0.01", "0.03");
+    check_tool(&e, 1, "web_search_preview", 1, "0.025", "0.025");
+    check_tool(&e, 2, "file_search", 2, "0.0025", "0.005");
+    check_tool(&e, 3, "code_interpreter", 1, "0.48", "0.48");
+    assert_int_equal(e.container_gb, 16);
+    assert_string_equal(e.subtotal_usd, "0.541");
+    assert_string_equal(e.charge_usd, "0.7574");
+
+    run_tools(id, &none);
+    find(&e, id);
+    assert_true(e.tool_count == 0 && e.container_gb == 0);
+    assert_string_equal(e.subtotal_usd, "0.001");
+    moneyfix_verify(&fix);
+}
+
+/* A tool that the model's price does not have is named, with 400; nothing is held. */
+static void test_tool_without_price(void **state)
+{
+    static const struct {
+        const char *tools;
+        const char *named;
+    } cases[] = {{"web_search", "web_search "},
+                 {"file_search,web_search_preview", "web_search_preview "},
+                 {"container_64g", "code_interpreter with a memory_limit of 64g "}};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char id[IDENT_REQUEST_SIZE];
+        struct ledger_want want = moneyfix_want(id, MONEY_ALICE);
+        struct ledger_hold hold;
+        want.model_id = want.price_model_id = MODEL_STEPS;
+        want.tools = cases[i].tools;
+        want.tool_calls = 1;
+        dbserver_sql(&fix.server,
+                     "UPDATE price SET file_search_usd = 0.0025 WHERE model_id = 9002");
+        assert_int_equal(ledger_authorize(&hold, &fix.store, fix.arena, &want, &fix.err), -1);
+        assert_int_equal(fix.err.status, 400);
+        assert_string_equal(fix.err.param, "tools");
+        assert_non_null(strstr(fix.err.message, cases[i].named));
+    }
+    assert_string_equal(moneyfix_ask(&fix, "SELECT COUNT(*) FROM hold WHERE state = 'open'"), "0");
+}
+
 static void test_steps(void **state)
 {
     (void)state;
@@ -251,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind),    cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_tools),         cmocka_unit_test(test_tool_without_price),
         cmocka_unit_test(test_units),         cmocka_unit_test(test_upstream_cost),
         cmocka_unit_test(test_absorbed),      cmocka_unit_test(test_released),
         cmocka_unit_test(test_only_ones_own),

@@ -63,17 +63,28 @@ const KINDS = {
     reasoning: "Reasoning",
 };
 
+const TOOLS = {
+    web_search: "Web search",
+    web_search_preview: "Web search (preview)",
+    file_search: "File search",
+    code_interpreter: "Code interpreter",
+};
+
 const number = (text, more) => h("td", { class: "num", ...more }, text);
 const line = (name, amount, price, subtotal) =>
     h("tr", null, h("th", { scope: "row" }, name), number(amount), number(price), number(subtotal));
 const sumLine = (name, how, amount, kind) =>
     h("tr", { class: kind }, h("th", { scope: "row" }, name), number(how, { colspan: 2 }), number(amount));
 
-// What was used at which price: tokens by kind, units of a job, or what the provider named.
+// What was used at which price: tokens by kind, tools that the provider ran, units of a job, or what the provider named.
 function usedLines(a) {
     const lines = (a.lines ?? []).map((l) =>
         line(KINDS[l.kind] ?? l.kind, count(l.tokens), `× ${usd(l.usd_per_million_tokens)} / 1M`, usd(l.subtotal_usd)),
     );
+    for (const t of a.tools ?? []) {
+        const unit = t.memory_gb ? `${t.unit} of ${t.memory_gb} GB` : t.unit;
+        lines.push(line(TOOLS[t.kind] ?? t.kind, count(t.count), `× ${usd(t.unit_usd)} / ${unit}`, usd(t.subtotal_usd)));
+    }
     if (a.unit) lines.push(line(a.variant || a.unit, plain(a.quantity), `× ${usd(a.unit_usd)} / ${a.unit}`, usd(a.subtotal_usd)));
     if (plain(a.upstream_cost_usd) !== null) lines.push(sumLine("Cost that the provider named", "", usd(a.upstream_cost_usd)));
     return lines;
