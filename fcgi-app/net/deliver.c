@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { RETRY_AFTER_MAX_S = 24 * 3600 };
 

@@ -65,6 +65,14 @@ static char *part_of(CURLU *u, CURLUPart part)
     return curl_url_get(u, part, &text, 0) == CURLUE_OK ? text : NULL;
 }
 
+/* libcurl would guess at what is missing, or take one slash for two. */
+static bool begins_well(const char *url)
+{
+    size_t len = strncasecmp(url, "http://", 7) == 0 ? 7 : 8;
+
+    return (len == 7 || strncasecmp(url, "https://", 8) == 0) && strchr("/?#", url[len]) == NULL;
+}
+
 static const char *fault_of(CURLU *u, const char *url, bool allow_private)
 {
     const char *fault = NULL;

@@ -7,6 +7,7 @@
 #include "base/jsontext.h"
 #include "db/stmt.h"
 #include "db/txn.h"
+#include "store/apikey.h"
 #include "store/ledger.h"
 
 #include <string.h>
@@ -136,6 +137,8 @@ int task_create(bool *known, struct store *s, struct arena *arena, const struct 
         return 0;
     if (is(outcome, "no_price"))
         return no_price(s, arena, want, err);
+    if (is(outcome, "model_not_allowed"))
+        return apikey_refuse_model(s, arena, want->key_hash, want->model_id, err);
     return ledger_refuse_job(arena, &rows, want->request_id, SQL_CREATE, err);
 }
 

@@ -41,7 +41,7 @@ turn: BEGIN
     DECLARE v_state VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_owner CHAR(30) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_hold VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_same, v_old, v_leased BOOLEAN;
+    DECLARE v_same, v_old, v_leased, v_found BOOLEAN;
 
     -- As in ledger_authorize: strangers leave no rows behind, and a disabled key gets no stored answers.
     SELECT k.id INTO o_key_id
@@ -83,7 +83,10 @@ turn: BEGIN
     END IF;
 
     IF v_state = 'in_flight' THEN
-        IF EXISTS (SELECT 1 FROM job WHERE request_id = o_request_id) THEN
+        -- The hold is locked first: a job that is being noted just now has its hold before its row.
+        SELECT state INTO v_hold FROM hold WHERE id = o_request_id FOR UPDATE;
+        SELECT EXISTS (SELECT 1 FROM job WHERE request_id = o_request_id) INTO v_found;
+        IF v_found THEN
             SET v_hold = 'unknown_hold';
         ELSE
             CALL ledger_release_inner(o_request_id, 'expired', NULL, NULL, NULL, NULL, v_hold);

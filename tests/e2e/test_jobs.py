@@ -319,6 +319,16 @@ class TestPrices:
         assert jobs.db.value("SELECT below_cost FROM v_job WHERE task_id = %s", number) == 1
         jobs.db.rows("UPDATE job SET upstream_cost_usd = NULL WHERE id = %s", number)
 
+    def test_a_model_off_the_list_of_the_key(self, jobs, account):
+        """The same 403 as for a chat; nothing is held and the provider is not asked."""
+        made_key = account.signed_in().post("/v1/keys", {"name": "images", "models": ["wan-2.7", "gpt-4o-mini"]}).json
+        key, word = account.api.with_key(made_key["key"]), new_word()
+        answer = key.post("/v1/jobs/createTask", {"model": "suno-v6", "input": {"prompt": word}})
+        error = refused(answer, 403, "model_not_allowed")
+        assert error["param"] == "model" and "'suno-v6'" in error["message"] and "wan-2.7" in error["message"] and "gpt-4o-mini" in error["message"]
+        assert not account.holds() and not jobs.fake.ask("GET", f"/_fake/tasks?contains={word}")["tasks"]
+        made(key.post("/v1/jobs/createTask", {"model": "wan-2.7", "input": {"prompt": word}}))
+
     def test_limits_before_the_provider(self, jobs):
         word = new_word()
         with jobs.account(usd="1") as account:

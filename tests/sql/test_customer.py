@@ -434,6 +434,18 @@ def calls(world, actor, rows=51, key=None, to="2999-01-01", before="", model=Non
     return found[0].place, found[1:]
 
 
+def test_a_list_does_not_wait_for_a_call(world):
+    customer, call = Customer(world), world.connect()
+    world.settle(world.authorize(customer.key_hash).rid)
+    call.query(f"START TRANSACTION; UPDATE api_key SET held_usd = held_usd + 1 WHERE id = {customer.key_id}")
+    world.db.query("SET innodb_lock_wait_timeout = 1, tx_isolation = 'READ-COMMITTED'")  # the latter as the program
+    try:
+        assert len(calls(world, customer, key=customer.key_id)[1]) == 1
+    finally:
+        call.query("ROLLBACK")
+        world.db.query("SET innodb_lock_wait_timeout = DEFAULT, tx_isolation = DEFAULT")
+
+
 def test_calls_newest_first(world):
     customer, other = Customer(world), Customer(world)
     made = []
