@@ -50,14 +50,6 @@ static bool is_private_host(const char *host)
     return strchr(host, '.') == NULL;
 }
 
-/* libcurl would guess at what is missing, or take one slash for two. */
-static bool begins_well(const char *url)
-{
-    size_t len = strncasecmp(url, "http://", 7) == 0 ? 7 : 8;
-
-    return (len == 7 || strncasecmp(url, "https://", 8) == 0) && strchr("/?#", url[len]) == NULL;
-}
-
 static char *part_of(CURLU *u, CURLUPart part)
 {
     char *text = NULL;
