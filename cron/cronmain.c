@@ -17,6 +17,26 @@
 
 enum { ACTION_RUN = -1 }; /* else: an exit code */
 
+static volatile sig_atomic_t stop;
+
+static void on_stop(int sig)
+{
+    (void)sig;
+    stop = 1;
+}
+
+const volatile sig_atomic_t *cron_catch_stop(void)
+{
+    struct sigaction sa = {.sa_handler = on_stop};
+
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGINT, &sa, NULL);
+    sa.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &sa, NULL);
+    return &stop;
+}
+
 static void print_help(const struct cron_program *program)
 {
     printf("Usage: %s [OPTION]...\n"

@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "store/store.h"
 
+#include <signal.h>
+
 enum { CRON_OK = 0, CRON_FAILED = 1, CRON_USAGE = 2 };
 
 struct cron {
@@ -37,6 +39,10 @@ struct cron_program {
      * go to stdout. */
     int (*run)(struct cron *cron, struct err *err);
 };
+
+/* From now on SIGTERM and SIGINT set what is returned, so that what is under way can end, and
+ * SIGPIPE is ignored. */
+const volatile sig_atomic_t *cron_catch_stop(void);
 
 int cron_main(const struct cron_program *program, int argc, char **argv);
 

@@ -8,35 +8,12 @@
 #include "cronmain.h"
 #include "store/hook.h"
 
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 enum {
     LIMIT_S = 50,
     SHOWN_MAX = 1000, /* by a dry run */
 };
-
-static volatile sig_atomic_t stop;
-
-static void on_stop(int sig)
-{
-    (void)sig;
-    stop = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction sa;
-
-    memset(&sa, 0, sizeof sa);
-    sa.sa_handler = on_stop;
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGINT, &sa, NULL);
-    sa.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &sa, NULL);
-}
 
 static int list_only(struct cron *cron, struct err *err)
 {
@@ -59,14 +36,13 @@ static int run(struct cron *cron, struct err *err)
         .conf = cron->conf,
         .store = cron->store,
         .watch = cron->watch,
-        .stop = &stop,
         .deadline_ms = cron->deadline_ms,
     };
     struct webhook_drain_report report;
 
     if (cron->dry_run)
         return list_only(cron, err);
-    catch_signals();
+    options.stop = cron_catch_stop();
     int rc = webhook_drain(&report, &options, err);
     if (cron->verbose)
         printf("drain-webhooks: delivered %llu, %llu attempts failed, gave up %llu\n",

@@ -10,36 +10,13 @@
 #include "cronmain.h"
 #include "store/task.h"
 
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 enum {
     LIMIT_S = 50,
     SHOWN_MAX = 1000, /* by a dry run */
     KEEP_DAYS = 60,
 };
-
-static volatile sig_atomic_t stop;
-
-static void on_stop(int sig)
-{
-    (void)sig;
-    stop = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction sa;
-
-    memset(&sa, 0, sizeof sa);
-    sa.sa_handler = on_stop;
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGINT, &sa, NULL);
-    sa.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &sa, NULL);
-}
 
 static int list_only(struct cron *cron, struct err *err)
 {
@@ -62,8 +39,8 @@ static int run(struct cron *cron, struct err *err)
 
     if (cron->dry_run)
         return list_only(cron, err);
-    catch_signals();
-    int rc = media_poll_due(&report, cron->conf, cron->store, &stop, cron->deadline_ms, err);
+    int rc =
+        media_poll_due(&report, cron->conf, cron->store, cron_catch_stop(), cron->deadline_ms, err);
     if (rc == 0)
         rc = task_purge(cron->store, cron->arena, KEEP_DAYS, err);
     if (cron->verbose)

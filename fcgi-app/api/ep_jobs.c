@@ -210,6 +210,9 @@ int ep_jobs(void *context, struct exchange *x, const struct router_match *match,
         ask_query_text(&after, ep, x, "after", TASK_WORD_MAX, err) != 0 ||
         want_state(&state, ep, x, err) != 0)
         return -1;
+    if (after != NULL && !task_id_valid(after))
+        return err_set(err, ERR_BAD_REQUEST, "after",
+                       "'after' in the query must be the 'next' of the page before.");
     if (task_list(&tasks, &count, &ep->app->store, ep->arena, ep->account_id, ep->principal.key_id,
                   state, after, limit, err) != 0)
         return -1;

@@ -4,14 +4,14 @@
  */
 #include "base/base.h"
 
+#include "api/ask.h"
 #include "api/endpoint.h"
 #include "core/kept.h"
 #include "http/reply.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 20, LIMIT_MAX = 100 };
+enum { LIMIT_DEFAULT = 20, LIMIT_MAX = 100, ORDER_MAX = 8, ITEM_ID_MAX = 200 };
 
 static struct kept_call call_of(const struct endpoint *ep)
 {
@@ -54,37 +54,18 @@ struct page {
     const char *after; /* NULL: from the beginning */
 };
 
-/* The value of a query parameter in the arena, NULL if it is absent. */
-static const char *query_value(struct exchange *x, const char *name, struct arena *arena)
+static int read_page(struct page *out, struct endpoint *ep, struct exchange *x, struct err *err)
 {
-    const char *query = exchange_param(x, "QUERY_STRING");
-    size_t len = strlen(name);
+    const char *order = "desc";
 
-    while (query != NULL && *query != '\0') {
-        size_t pair = strcspn(query, "&");
-        if (pair > len && strncmp(query, name, len) == 0 && query[len] == '=')
-            return arena_strndup(arena, query + len + 1, pair - len - 1);
-        query += pair + (query[pair] == '&');
-    }
-    return NULL;
-}
-
-static int read_page(struct page *out, struct exchange *x, struct arena *arena, struct err *err)
-{
-    const char *limit = query_value(x, "limit", arena);
-    const char *order = query_value(x, "order", arena);
-
-    *out = (struct page){.limit = LIMIT_DEFAULT, .after = query_value(x, "after", arena)};
-    if (limit != NULL) {
-        char *end = NULL;
-        out->limit = strtoll(limit, &end, 10);
-        if (*limit == '\0' || *end != '\0' || out->limit < 1 || out->limit > LIMIT_MAX)
-            return err_set(err, ERR_BAD_REQUEST, "limit", "'limit' must be from 1 to %d.",
-                           LIMIT_MAX);
-    }
-    if (order != NULL && strcmp(order, "asc") != 0 && strcmp(order, "desc") != 0)
+    *out = (struct page){.limit = LIMIT_DEFAULT};
+    if (ask_query_i64(&out->limit, ep, x, "limit", 1, LIMIT_MAX, err) != 0 ||
+        ask_query_text(&order, ep, x, "order", ORDER_MAX, err) != 0 ||
+        ask_query_text(&out->after, ep, x, "after", ITEM_ID_MAX, err) != 0)
+        return -1;
+    out->ascending = strcmp(order, "asc") == 0;
+    if (!out->ascending && strcmp(order, "desc") != 0)
         return err_set(err, ERR_BAD_REQUEST, "order", "'order' must be 'asc' or 'desc'.");
-    out->ascending = order != NULL && strcmp(order, "asc") == 0;
     return 0;
 }
 
@@ -177,8 +158,7 @@ int ep_stored_input(void *context, struct exchange *x, const struct router_match
     struct json_object *items = NULL;
     struct page page;
 
-    if (read_page(&page, x, ep->arena, err) != 0 ||
-        kept_input(&items, &call, match->params[0], err) != 0)
+    if (read_page(&page, ep, x, err) != 0 || kept_input(&items, &call, match->params[0], err) != 0)
         return -1;
     struct json_object *all = ordered(items, &page, match->params[0], ep->arena);
     struct json_object *body = page_json(all, &page);

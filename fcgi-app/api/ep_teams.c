@@ -146,7 +146,7 @@ static int write_mail(struct teams_invite *invite, struct endpoint *ep, const ch
     char token[COOKIE_TOKEN_SIZE];
 
     if (base == NULL) {
-        err_set(err, ERR_INTERNAL, NULL, "The server is not set up to send mails.");
+        err_set(err, ERR_NOT_CONFIGURED, NULL, "The server is not set up to send mails.");
         return err_detail(err, "public_url is not set");
     }
     cookie_new_token(token);

@@ -31,4 +31,7 @@ int jsontext_check(struct jsontext_fault *fault, const char *text, size_t len) A
 /* Length of the UTF-8 character at p (len > 0 bytes), 0 if there is none. */
 size_t jsontext_utf8_len(const char *p, size_t len);
 
+/* Length of the beginning of a UTF-8 text that has at most `max` bytes and whole characters. */
+size_t jsontext_cut(const char *text, size_t max);
+
 #endif

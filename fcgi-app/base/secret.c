@@ -113,6 +113,21 @@ int secret_unbase64(struct buf *out, struct span text)
     return n >= 0 ? 0 : -1;
 }
 
+int secret_unbase64_lines(struct buf *out, const char *text)
+{
+    struct buf joined;
+
+    buf_init(&joined, SIZE_MAX / 2);
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+        buf_append(&joined, text, n);
+        text += n + (text[n] == '\n');
+    }
+    int rc = secret_unbase64(out, buf_span(&joined));
+    buf_fini(&joined);
+    return rc;
+}
+
 int secret_scrypt(unsigned char *out, size_t out_len, struct span password, struct span salt,
                   const struct secret_scrypt_cost *cost, size_t memory_max)
 {

@@ -87,7 +87,7 @@ static int open_answer(struct idempotency_answer *out, const struct idempotency_
 
     buf_init(&sealed, SIZE_MAX / 2);
     buf_init(&plain, SIZE_MAX / 2);
-    if (row->answer != NULL && secret_unbase64(&sealed, span_of(row->answer)) == 0 &&
+    if (row->answer != NULL && secret_unbase64_lines(&sealed, row->answer) == 0 &&
         secret_open(&plain, call->app->conf->secret_key, PURPOSE,
                     place_of(call->arena, claim, row->request_id), buf_span(&sealed)) == 0) {
         const char *copy = arena_strndup(call->arena, plain.data, plain.len);

@@ -15,34 +15,26 @@ enum { TEXT_MAX = 2 * KEPT_CHAIN_MAX };
 
 static bool is_id(const char *id)
 {
-    return strlen(id) == STORED_RESPONSE_ID_LEN && strncmp(id, "resp_", 5) == 0;
+    static const char prefix[] = "resp_";
+    const size_t len = sizeof prefix - 1;
+
+    return strncmp(id, prefix, len) == 0 && strlen(id) == STORED_RESPONSE_ID_LEN &&
+           strspn(id + len, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == STORED_RESPONSE_ID_LEN - len;
 }
 
 /* Opening. */
-
-/* The database writes base64 in lines, and takes seconds to join those of a large text. */
-static void join_lines(struct buf *out, const char *text)
-{
-    for (size_t n = strcspn(text, "\n"); n > 0; n = strcspn(text, "\n")) {
-        buf_append(out, text, n);
-        text += n + (text[n] == '\n');
-    }
-}
 
 static int open_row(struct json_object **out, const struct kept_call *call,
                     const struct stored_row *row, struct err *err)
 {
     const char *key = call->app->conf->secret_key;
-    struct buf text;
     struct buf sealed;
     struct buf plain;
     int rc = -1;
 
-    buf_init(&text, TEXT_MAX);
     buf_init(&sealed, TEXT_MAX);
     buf_init(&plain, TEXT_MAX);
-    join_lines(&text, row->sealed);
-    if (key == NULL || secret_unbase64(&sealed, buf_span(&text)) != 0 ||
+    if (key == NULL || secret_unbase64_lines(&sealed, row->sealed) != 0 ||
         secret_open(&plain, key, purpose, span_of(row->id), buf_span(&sealed)) != 0 ||
         buf_failed(&plain)) {
         err_set(err, ERR_NOT_FOUND, NULL,
@@ -53,7 +45,6 @@ static int open_row(struct json_object **out, const struct kept_call *call,
     }
     buf_fini(&plain);
     buf_fini(&sealed);
-    buf_fini(&text);
     return rc;
 }
 

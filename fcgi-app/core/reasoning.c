@@ -342,7 +342,7 @@ static struct json_object *open_state(const struct carry_row *row,
     buf_init(&sealed, 3 * REASONING_STATE_MAX);
     buf_init(&plain, 3 * REASONING_STATE_MAX);
     place_of(place, &call->origin, row->hash);
-    if (secret_unbase64(&sealed, span_of(row->sealed)) != 0 ||
+    if (secret_unbase64_lines(&sealed, row->sealed) != 0 ||
         secret_open(&plain, call->app->conf->secret_key, purpose, span_of(place),
                     buf_span(&sealed)) != 0 ||
         jsonx_parse(&state, plain.data, plain.len, &err) != 0)
@@ -367,6 +367,16 @@ static void restore_row(struct reasoning *r, const struct reasoning_call *call,
             fill_gap(&gaps->gap[i], state);
 }
 
+/* What is sealed is a little longer than its text. */
+static int64_t bytes_of(const struct carry_row *rows, size_t count)
+{
+    int64_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += (int64_t)(strlen(rows[i].sealed) / 4 * 3);
+    return bytes;
+}
+
 void reasoning_restore(struct reasoning *r, const struct reasoning_call *call,
                        struct neutral_request *request)
 {
@@ -388,6 +398,8 @@ void reasoning_restore(struct reasoning *r, const struct reasoning_call *call,
         log_write(LOG_LEVEL_WARN, call->request_id, "reasoning state not read: %s", err.detail);
         return;
     }
+    if (count > 0 && call->afford != NULL && call->afford(bytes_of(rows, count), call->arg) != 0)
+        return;
     for (size_t i = 0; i < count; i++)
         restore_row(r, call, &gaps, &rows[i]);
 }

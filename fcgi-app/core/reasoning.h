@@ -24,6 +24,10 @@ struct reasoning_call {
     struct arena *arena;
     const char *request_id;
     struct carry_origin origin; /* who serves, and for whom */
+    /* Asked before anything is put back, as it makes the prompt longer by so many bytes at most.
+     * -1: it cannot be paid, so the request goes without. NULL: it may. */
+    int (*afford)(int64_t bytes, void *arg);
+    void *arg;
 };
 
 struct reasoning_detail;

@@ -518,8 +518,9 @@ static int64_t output_max(const struct run *run)
                                                             : run->model->max_output_tokens;
 }
 
-/* Another provider serves at another price: the hold must cover that too. */
-static int extend(struct run *run)
+/* Another provider serves at another price, or the prompt grows: the hold must cover that too.
+ * `undone` is for the log: what is not done if it cannot. */
+static int extend(struct run *run, const char *undone)
 {
     struct ledger_want want = want_of(run);
     struct err err;
@@ -527,8 +528,23 @@ static int extend(struct run *run)
     want.output_max = output_max(run);
     if (ledger_extend(&run->hold, &run->relay->app->store, run->call->arena, &want, &err) == 0)
         return 0;
-    log_write(LOG_LEVEL_INFO, run->call->request_id, "not hedged to %s: %s",
+    log_write(LOG_LEVEL_INFO, run->call->request_id, "%s %s: %s", undone,
               run->route->upstream_model, err.message);
+    return -1;
+}
+
+/* Thoughts that are put back are prompt, too. */
+static int afford(int64_t bytes, void *arg)
+{
+    struct run *run = arg;
+    struct neutral_size *size = &run->call->request->size;
+
+    size->text_bytes += bytes;
+    bound_prompt(&run->bound, size, run->model);
+    if (extend(run, "without its thoughts:") == 0)
+        return 0;
+    size->text_bytes -= bytes;
+    bound_prompt(&run->bound, size, run->model);
     return -1;
 }
 
@@ -597,7 +613,9 @@ static enum verdict attempt(struct run *run)
     begin_attempt(run);
     run->streams = target.stream = wants_stream(run, target.output_limit);
     if (run->route->format->wants_reasoning) {
-        const struct reasoning_call restored = reasoning_call_of(run);
+        struct reasoning_call restored = reasoning_call_of(run);
+        restored.afford = afford;
+        restored.arg = run;
         reasoning_restore(&run->reasoning, &restored, run->call->request);
     }
     if (run->route->format->write_request(&run->relay->request, request, &target, &run->err) != 0)
@@ -640,7 +658,7 @@ static bool take_next(struct run *run, size_t *at)
     while (++*at < run->routes.count) {
         run->route = &run->routes.routes[*at];
         run->head.provider = run->route->format->name;
-        if (extend(run) == 0)
+        if (extend(run, "not hedged to") == 0)
             return true;
     }
     /* The usage row names who was asked. */

@@ -277,9 +277,9 @@ static int on_charge_refunded(const char **outcome, const struct stripe_call *ca
         log_write(LOG_LEVEL_ERROR, NULL,
                   "more of payment %s was refunded at Stripe than was left of its credit",
                   event->payment_id != NULL ? event->payment_id : "?");
-    if (strcmp(*outcome, "early") == 0)
+    if (strcmp(*outcome, "early") == 0 || strcmp(*outcome, "held") == 0)
         return err_set(err, ERR_CONFLICT, NULL,
-                       "The payment of this refund has not been credited yet; send it again.");
+                       "The credit of this refund cannot be taken back yet; send it again later.");
     return 0;
 }
 

@@ -24,17 +24,6 @@ enum {
 static const char secret_prefix[] = "whsec_";
 static const char seal_purpose[] = "webhook_secret";
 
-int webhook_check_url(const char *url, const char *param, struct err *err)
-{
-    if (strlen(url) > WEBHOOK_URL_MAX)
-        return err_set(err, ERR_BAD_REQUEST, param, "'%s' is longer than %d characters.", param,
-                       WEBHOOK_URL_MAX);
-    if (!deliver_url_valid(url))
-        return err_set(err, ERR_BAD_REQUEST, param,
-                       "'%s' must be an http or https URL without user name and password.", param);
-    return 0;
-}
-
 int webhook_can_sign(const struct conf *conf, struct err *err)
 {
     if (conf->secret_key != NULL && conf->secret_key[0] != '\0')

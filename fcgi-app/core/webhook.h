@@ -22,7 +22,6 @@
 
 enum {
     WEBHOOK_TIMEOUT_MS = 15 * 1000,
-    WEBHOOK_URL_MAX = 2048,
     WEBHOOK_ATTEMPTS = 9, /* then it is given up */
     WEBHOOK_SECRET_BYTES = 32,
     WEBHOOK_SECRET_LEN = 6 + 44, /* "whsec_" and base64 */
@@ -31,10 +30,6 @@ enum {
     WEBHOOK_HEADER_COUNT = 6,
     WEBHOOK_HERE_MAX = 8, /* attempts at one time by webhook_deliver_now in one process */
 };
-
-/* Is this a URL that webhooks can go to (form only: where it leads is seen at connect)? -1: 400
- * that names `param`. */
-int webhook_check_url(const char *url, const char *param, struct err *err) AIG_MUST_USE;
 
 /* -1: the configuration has no secret_key to keep the customers' secrets under. */
 int webhook_can_sign(const struct conf *conf, struct err *err) AIG_MUST_USE;

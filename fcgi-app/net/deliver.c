@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { RETRY_AFTER_MAX_S = 24 * 3600 };
 
@@ -39,31 +38,6 @@ struct deliver {
     size_t active;
     bool allow_private;
 };
-
-/* libcurl would guess at what is missing, or take one slash for two. */
-static bool begins_well(const char *url)
-{
-    size_t len = strncasecmp(url, "http://", 7) == 0 ? 7 : 8;
-
-    return (len == 7 || strncasecmp(url, "https://", 8) == 0) && strchr("/?#", url[len]) == NULL;
-}
-
-bool deliver_url_valid(const char *url)
-{
-    CURLU *parts = curl_url();
-    char *host = NULL;
-    char *user = NULL;
-
-    if (parts == NULL)
-        abort();
-    bool valid = begins_well(url) && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
-                 curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0] != '\0' &&
-                 curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_NO_USER;
-    curl_free(user);
-    curl_free(host);
-    curl_url_cleanup(parts);
-    return valid;
-}
 
 struct deliver *deliver_new(bool allow_private)
 {

@@ -40,10 +40,6 @@ struct deliver_result {
     char detail[256]; /* libcurl's words, for the log */
 };
 
-/* Would deliver_start take this URL: http or https, a host, no user name or password? Says nothing
- * about where it leads. Any thread. */
-bool deliver_url_valid(const char *url);
-
 struct deliver;
 
 struct deliver *deliver_new(bool allow_private) AIG_MUST_USE;

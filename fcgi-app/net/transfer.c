@@ -198,33 +198,53 @@ static struct curl_slist *header_list(const struct transfer_request *r)
     return list;
 }
 
-static void set_options(CURL *easy, struct run *run, struct body_context *body,
-                        struct curl_slist *headers)
+/* -1: an option that the bounds need is not there, or the URL is beyond libcurl's. */
+static int set_options(CURL *easy, struct run *run, struct body_context *body,
+                       struct curl_slist *headers)
 {
     const struct transfer_request *r = run->request;
+    int bad = 0;
 
     curl_easy_reset(easy); /* keeps connections, sessions and DNS */
-    curl_easy_setopt(easy, CURLOPT_SHARE, share);
-    curl_easy_setopt(easy, CURLOPT_URL, r->url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.ptr);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY,
-                     "*"); /* the environment of a web server decides nothing here */
-    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)READ_BUFFER_BYTES);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, PACKAGE_TARNAME "/" PACKAGE_VERSION);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, run->curl_error);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, run);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, body);
+#define SET(option, value) bad |= curl_easy_setopt(easy, option, value) != CURLE_OK
+    SET(CURLOPT_SHARE, share);
+    SET(CURLOPT_URL, r->url);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_HTTPHEADER, headers);
+    SET(CURLOPT_POST, 1L);
+    SET(CURLOPT_POSTFIELDS, r->body.ptr);
+    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_NOPROXY, "*"); /* the environment of a web server decides nothing here */
+    SET(CURLOPT_TCP_NODELAY, 1L);
+    SET(CURLOPT_BUFFERSIZE, (long)READ_BUFFER_BYTES);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
+    SET(CURLOPT_USERAGENT, PACKAGE_TARNAME "/" PACKAGE_VERSION);
+    SET(CURLOPT_ERRORBUFFER, run->curl_error);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, run);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, body);
+#undef SET
+    return bad != 0 ? -1 : 0;
+}
+
+/* libcurl keeps the read buffer of a call that failed before it had a connection. The reset forgets
+ * its size, which then cannot be set (seen with 7.88.1): it would read more into it than it holds.
+ * A new handle has none; connections belong to the multi handle and stay. */
+static int prepare(struct transfer *t, struct run *run, struct body_context *body,
+                   struct curl_slist *headers)
+{
+    if (set_options(t->easy, run, body, headers) == 0)
+        return 0;
+    curl_easy_cleanup(t->easy);
+    t->easy = curl_easy_init();
+    if (t->easy == NULL)
+        abort();
+    body->easy = t->easy;
+    return set_options(t->easy, run, body, headers);
 }
 
 /* Our own limits; libcurl keeps the connect timeout. */
@@ -350,13 +370,14 @@ void transfer_run(struct transfer_result *result, struct transfer *t,
     run.last_read_ms = run.start_ms;
     run.next_tick_ms = run.start_ms + request->tick_ms;
     run.watching = request->watch_fd >= 0;
-    set_options(t->easy, &run, &body, headers);
-    if (curl_multi_add_handle(t->multi, t->easy) == CURLM_OK) {
+    if (prepare(t, &run, &body, headers) == 0 &&
+        curl_multi_add_handle(t->multi, t->easy) == CURLM_OK) {
         drive(&run, t);
         curl_multi_remove_handle(t->multi,
                                  t->easy); /* closes the connection of an unfinished call */
     } else {
         result->end = TRANSFER_FAILED;
+        snprintf(run.curl_error, sizeof run.curl_error, "libcurl took not every option");
     }
     snprintf(result->detail, sizeof result->detail, "%.255s", run.curl_error);
     curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, NULL);

@@ -57,24 +57,30 @@ static char *part_of(CURLU *u, CURLUPart part)
     return curl_url_get(u, part, &text, 0) == CURLUE_OK ? text : NULL;
 }
 
+/* libcurl would guess at what is missing, or take one slash for two. */
+static bool begins_well(const char *url)
+{
+    size_t len = strncasecmp(url, "http://", 7) == 0 ? 7 : 8;
+
+    return (len == 7 || strncasecmp(url, "https://", 8) == 0) && strchr("/?#", url[len]) == NULL;
+}
+
 static const char *fault_of(CURLU *u, const char *url, bool allow_private)
 {
     const char *fault = NULL;
 
+    if (!begins_well(url))
+        return "must begin with http:// or https:// and a host";
     if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK)
         return "is no URL";
-    char *scheme = part_of(u, CURLUPART_SCHEME);
     char *user = part_of(u, CURLUPART_USER);
     char *host = part_of(u, CURLUPART_HOST);
-    if (scheme == NULL || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-        fault = "must begin with http:// or https://";
-    else if (user != NULL)
+    if (user != NULL)
         fault = "must not hold a user name";
     else if (host == NULL || (!allow_private && is_private_host(host)))
         fault = "names a host that cannot be reached from here: it must be public";
     curl_free(host);
     curl_free(user);
-    curl_free(scheme);
     return fault;
 }
 

@@ -14,7 +14,7 @@ static const char SQL_PUT[] =
     "ON DUPLICATE KEY UPDATE provider = VALUES(provider), upstream_model = VALUES(upstream_model),"
     "    state = VALUES(state), expires_at = VALUES(expires_at)";
 static const char SQL_GET[] =
-    "SELECT LOWER(HEX(c.call_hash)), REPLACE(TO_BASE64(c.state), '\n', '') "
+    "SELECT LOWER(HEX(c.call_hash)), TO_BASE64(c.state) "
     "FROM JSON_TABLE(?, '$[*]' COLUMNS (hash CHAR(64) PATH '$')) asked"
     "    STRAIGHT_JOIN reasoning_carry c ON c.account_id = ? AND c.call_hash = UNHEX(asked.hash) "
     "WHERE c.provider = ? AND c.upstream_model = ? AND c.expires_at > UTC_TIMESTAMP()";

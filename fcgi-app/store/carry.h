@@ -27,7 +27,7 @@ struct carry_origin {
 
 struct carry_row {
     const char *hash;   /* of the call's id, lower-case hex */
-    const char *sealed; /* base64 */
+    const char *sealed; /* base64 in lines */
 };
 
 /* Replaces what was kept under the same hash. */

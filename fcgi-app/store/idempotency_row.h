@@ -42,7 +42,7 @@ struct idempotency_row {
         *request_id;    /* RUN: to be used for the call; DONE, GONE: of the call that was made */
     int http_status;    /* DONE */
     int retry_after_s;  /* IN_FLIGHT */
-    const char *answer; /* DONE: what idempotency_row_end was given, in base64 */
+    const char *answer; /* DONE: what idempotency_row_end was given, in lines of base64 */
 };
 
 /* Texts in the arena. */

@@ -3,6 +3,7 @@
 
 #include "store/payments.h"
 
+#include "base/jsontext.h"
 #include "db/txn.h"
 #include "store/outcome.h"
 
@@ -111,11 +112,7 @@ int payments_refund_begin(struct payments_refund *out, struct store *s, struct a
 /* A column of 255 characters. */
 static const char *cut(struct arena *arena, const char *note)
 {
-    size_t len = note != NULL ? strnlen(note, NOTE_MAX) : 0;
-
-    while (len > 0 && ((unsigned char)note[len] & 0xC0) == 0x80)
-        len--;
-    return note != NULL ? arena_strndup(arena, note, len) : NULL;
+    return note != NULL ? arena_strndup(arena, note, jsontext_cut(note, NOTE_MAX)) : NULL;
 }
 
 int payments_refund_end(const char **state, struct store *s, struct arena *arena, const char *id,

@@ -20,7 +20,6 @@ static const char SQL_FIND[] =
     "WHERE s.token_hash = ? AND s.expires_at > UTC_TIMESTAMP(6)"
     "    AND s.last_used_at > UTC_TIMESTAMP(6) - INTERVAL ? SECOND";
 static const char SQL_TOUCH[] = "UPDATE session SET last_used_at = UTC_TIMESTAMP(6) WHERE id = ?";
-static const char SQL_OPEN[] = "CALL session_open(?, ?, ?, ?, ?)";
 static const char SQL_LIST[] =
     "SELECT id, DATE_FORMAT(created_at, " ISO "), DATE_FORMAT(last_used_at, " ISO "),"
     "    DATE_FORMAT(expires_at, " ISO "), user_agent, network "
@@ -65,21 +64,6 @@ int session_find(struct session_principal *out, struct store *s, struct arena *a
         return 0;
     const struct db_param touch[] = {db_i64(out->session_id)};
     return db_run(&rows, s->pool, arena, SQL_TOUCH, touch, 1, 0, 0, err);
-}
-
-int session_open(struct store *s, struct arena *arena, const unsigned char hash[SECRET_SHA256_SIZE],
-                 int64_t account_id, const char *user_agent, const char *network, struct err *err)
-{
-    const struct db_param params[] = {
-        db_bytes(hash, SECRET_SHA256_SIZE),
-        db_i64(account_id),
-        db_text(user_agent),
-        db_text(network),
-        db_i64(SESSION_LIFE_S),
-    };
-    struct db_rows rows;
-
-    return db_run(&rows, s->pool, arena, SQL_OPEN, params, ARRAY_LEN(params), 1, 0, err);
 }
 
 int session_list(struct session_entry **out, size_t *count, struct store *s, struct arena *arena,

@@ -34,12 +34,6 @@ struct session_principal {
 int session_find(struct session_principal *out, struct store *s, struct arena *arena,
                  const unsigned char hash[SECRET_SHA256_SIZE], struct err *err) AIG_MUST_USE;
 
-/* Opens one; the oldest beyond SESSION_PER_ACCOUNT_MAX end. Opening the same again changes nothing.
- */
-int session_open(struct store *s, struct arena *arena, const unsigned char hash[SECRET_SHA256_SIZE],
-                 int64_t account_id, const char *user_agent, const char *network,
-                 struct err *err) AIG_MUST_USE;
-
 struct session_entry {
     int64_t id;
     const char *created_at; /* ISO 8601 UTC, as the next two */

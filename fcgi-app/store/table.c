@@ -5,7 +5,6 @@
 
 #include "db/txn.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int table_read(struct table *out, struct store *s, struct arena *arena, const char *sql,
@@ -29,15 +28,8 @@ const char *table_cell(const struct table *t, size_t row, const char *name)
     for (size_t i = 0; i < t->column_count; i++)
         if (strcmp(t->columns[i].name, name) == 0)
             return t->cells[row * t->column_count + i];
-    assert(!"a column of this name");
+    assert(false && "a column of this name");
     return NULL;
-}
-
-int64_t table_i64(const struct table *t, size_t row, const char *name, int64_t dflt)
-{
-    const char *cell = table_cell(t, row, name);
-
-    return cell != NULL ? strtoll(cell, NULL, 10) : dflt;
 }
 
 bool table_cut(struct table *t, size_t count)

@@ -42,7 +42,6 @@ int table_read(struct table *out, struct store *s, struct arena *arena, const ch
 
 /* By the name of a column that must be there. */
 const char *table_cell(const struct table *t, size_t row, const char *name);
-int64_t table_i64(const struct table *t, size_t row, const char *name, int64_t dflt);
 /* Forgets rows beyond `count`; true if there were some. */
 bool table_cut(struct table *t, size_t count);
 

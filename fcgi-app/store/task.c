@@ -4,8 +4,10 @@
 #include "store/task.h"
 
 #include "base/decimal.h"
+#include "base/jsontext.h"
 #include "db/stmt.h"
 #include "db/txn.h"
+#include "store/apikey.h"
 #include "store/ledger.h"
 
 #include <string.h>
@@ -135,6 +137,8 @@ int task_create(bool *known, struct store *s, struct arena *arena, const struct 
         return 0;
     if (is(outcome, "no_price"))
         return no_price(s, arena, want, err);
+    if (is(outcome, "model_not_allowed"))
+        return apikey_refuse_model(s, arena, want->key_hash, want->model_id, err);
     return ledger_refuse_job(arena, &rows, want->request_id, SQL_CREATE, err);
 }
 
@@ -201,11 +205,7 @@ static struct db_param text_param(struct arena *arena, const char *text, size_t 
 {
     if (text == NULL)
         return db_null();
-    size_t len = strnlen(text, max + 1);
-    if (len > max)
-        for (len = max; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;)
-            len--;
-    return db_text(arena_strndup(arena, text, len));
+    return db_text(arena_strndup(arena, text, jsontext_cut(text, max)));
 }
 
 int task_finish(struct task_ended *out, struct store *s, struct arena *arena, const char *id,

@@ -6,63 +6,24 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Adds the bytes of every key, string and number below v: an upper bound of the text that can reach
- * the model. */
-static void measure(struct neutral_size *size, struct json_object *v)
-{
-    enum { SCALAR_BYTES = 24 };
-
-    switch (json_object_get_type(v)) {
-    case json_type_string:
-        size->text_bytes += json_object_get_string_len(v);
-        break;
-    case json_type_object: {
-        json_object_object_foreach(v, key, member)
-        {
-            size->text_bytes += (int64_t)strlen(key);
-            measure(size, member);
-        }
-        break;
-    }
-    case json_type_array:
-        for (size_t i = 0; i < json_object_array_length(v); i++)
-            measure(size, json_object_array_get_idx(v, i));
-        break;
-    case json_type_null:
-    case json_type_boolean:
-    case json_type_double:
-    case json_type_int:
-        size->text_bytes += SCALAR_BYTES;
-        break;
-    }
-}
-
-static bool is_url(struct json_object *v)
-{
-    const char *text = json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-
-    return strncmp(text, "data:", 5) == 0 || strncmp(text, "https://", 8) == 0 ||
-           strncmp(text, "http://", 7) == 0;
-}
-
 static void measure_image(struct neutral_size *size, struct json_object *image)
 {
     size->images++;
     if (!json_object_is_type(image, json_type_object)) {
-        measure(size, image);
+        neutral_measure(size, image);
         return;
     }
     json_object_object_foreach(image, key, member)
     {
-        if (strcmp(key, "url") != 0 || !is_url(member))
-            measure(size, member);
+        if (strcmp(key, "url") != 0 || !neutral_is_url(member))
+            neutral_measure(size, member);
     }
 }
 
 static void measure_audio(struct neutral_size *size, struct json_object *audio)
 {
     if (!json_object_is_type(audio, json_type_object)) {
-        measure(size, audio);
+        neutral_measure(size, audio);
         return;
     }
     json_object_object_foreach(audio, key, member)
@@ -70,7 +31,7 @@ static void measure_audio(struct neutral_size *size, struct json_object *audio)
         if (strcmp(key, "data") == 0 && json_object_is_type(member, json_type_string))
             size->media_bytes += json_object_get_string_len(member);
         else
-            measure(size, member);
+            neutral_measure(size, member);
     }
 }
 
@@ -96,7 +57,7 @@ static void measure_part(struct neutral_size *size, struct json_object *part)
     const char *type = jsonx_str(part, "type", "");
 
     if (!json_object_is_type(part, json_type_object)) {
-        measure(size, part);
+        neutral_measure(size, part);
         return;
     }
     json_object_object_foreach(part, key, member)
@@ -109,7 +70,7 @@ static void measure_part(struct neutral_size *size, struct json_object *part)
         if (i < ARRAY_LEN(media_parts))
             media_parts[i].measure(size, member);
         else
-            measure(size, member);
+            neutral_measure(size, member);
     }
 }
 
@@ -119,7 +80,7 @@ static void measure_message(struct neutral_size *size, struct json_object *messa
     {
         size->text_bytes += (int64_t)strlen(key);
         if (strcmp(key, "content") != 0 || !json_object_is_type(member, json_type_array)) {
-            measure(size, member);
+            neutral_measure(size, member);
             continue;
         }
         for (size_t i = 0; i < json_object_array_length(member); i++)
@@ -159,7 +120,7 @@ static void measure_request(struct neutral_size *size, struct json_object *body)
     json_object_object_foreach(body, key, member)
     {
         if (strcmp(key, "messages") != 0 && !is_control_field(key))
-            measure(size, member);
+            neutral_measure(size, member);
     }
 }
 

@@ -18,31 +18,6 @@ struct writing {
     struct json_object *root;
 };
 
-/* What cannot be done. */
-
-static bool is_offered(const struct neutral_content *c, const char *name)
-{
-    for (size_t i = 0; i < c->tool_count; i++)
-        if (strcmp(c->tools[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static int check_tool_choice(const struct writing *w)
-{
-    const struct neutral_content *c = w->content;
-    bool forced = c->tool_choice == TOOL_CHOICE_REQUIRED || c->tool_choice == TOOL_CHOICE_NAMED;
-
-    if (forced && c->tool_count == 0)
-        return err_set(w->err, ERR_BAD_REQUEST, "tool_choice",
-                       "'tool_choice' asks for a call, but the request offers no 'tools'.");
-    if (c->tool_choice == TOOL_CHOICE_NAMED && !is_offered(c, c->tool_choice_name))
-        return err_set(w->err, ERR_BAD_REQUEST, "tool_choice",
-                       "'tool_choice' names '%.64s', which is not among the 'tools'.",
-                       c->tool_choice_name);
-    return 0;
-}
-
 /* Another model that stands in takes everything: what it lacks is left out later. */
 static int check(const struct writing *w)
 {
@@ -54,7 +29,7 @@ static int check(const struct writing *w)
         return err_set(w->err, ERR_UNSUPPORTED_VALUE, "logprobs",
                        "'logprobs' is not supported by the model '%.100s'; please leave it out.",
                        w->target->model);
-    return check_tool_choice(w);
+    return neutral_check_tool_choice(w->content, w->err);
 }
 
 /* Tools. */

@@ -206,18 +206,9 @@ static int refuse(const struct writing *w, const char *field, const char *what)
                    w->target->model, what);
 }
 
-static bool has_tool(const struct neutral_content *c, const char *name)
-{
-    for (size_t i = 0; i < c->tool_count; i++)
-        if (strcmp(c->tools[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static int check(const struct writing *w)
 {
     const struct neutral_content *c = w->content;
-    bool forced = c->tool_choice == TOOL_CHOICE_REQUIRED || c->tool_choice == TOOL_CHOICE_NAMED;
 
     if (dialect_check(w->dialect, w->request, w->target->model, w->err) != 0)
         return -1;
@@ -225,13 +216,8 @@ static int check(const struct writing *w)
         return refuse(w, "logprobs", "does not tell log probabilities; please leave it out.");
     if (c->verbosity != NULL && strcmp(c->verbosity, "medium") != 0)
         return refuse(w, "verbosity", "knows no verbosity; please leave it out.");
-    if (forced && c->tool_count == 0)
-        return err_set(w->err, ERR_BAD_REQUEST, "tool_choice",
-                       "'tool_choice' asks for a call, but 'tools' is empty.");
-    if (c->tool_choice == TOOL_CHOICE_NAMED && !has_tool(c, c->tool_choice_name))
-        return err_set(w->err, ERR_BAD_REQUEST, "tool_choice",
-                       "'tool_choice' names '%.64s', which is not in 'tools'.",
-                       c->tool_choice_name);
+    if (neutral_check_tool_choice(c, w->err) != 0)
+        return -1;
     if (c->tool_count > 0 && c->output != OUTPUT_TEXT && w->dialect->thinking != THINKING_LEVEL)
         return refuse(w, "response_format", "does not take a JSON format together with 'tools'.");
     return 0;

@@ -3,7 +3,6 @@
 
 #include "wire/kie.h"
 
-#include "base/log.h"
 #include "base/secret.h"
 
 #include <stdio.h>
@@ -77,16 +76,6 @@ static const char *text_of(struct arena *arena, struct json_object *obj, const c
     return "";
 }
 
-/* What a customer may see of a provider's words. */
-static const char *shown(struct arena *arena, const char *text)
-{
-    enum { SHOWN_MAX = 400 };
-    char *copy = arena_strndup(arena, text, strnlen(text, SHOWN_MAX));
-
-    log_mask(copy, strlen(copy));
-    return copy;
-}
-
 struct answer {
     struct json_object *root; /* owned */
     struct json_object *data; /* borrowed; may be NULL */
@@ -121,7 +110,7 @@ static int open_answer(struct answer *a, struct arena *arena, int http_status, s
 /* kie.ai's codes. What concerns our account there is no business of the customer's. */
 static int refuse(const struct answer *a, struct arena *arena, struct err *err)
 {
-    const char *msg = shown(arena, a->msg);
+    const char *msg = media_words(arena, a->msg);
 
     switch (a->code) {
     case 401:
@@ -290,7 +279,7 @@ static void read_failure(struct media_news *news, struct arena *arena, struct js
     /* A text that names the task is not shown: the customer knows it by another name. */
     news->fail_msg = msg[0] == '\0' || strstr(msg, upstream_id) != NULL
                          ? "The provider could not make it."
-                         : shown(arena, msg);
+                         : media_words(arena, msg);
 }
 
 static int read_success(struct media_news *news, struct arena *arena, enum media_api api,

@@ -3,6 +3,9 @@
 
 #include "wire/media.h"
 
+#include "base/jsontext.h"
+#include "base/log.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -28,7 +31,7 @@ static const char *const url_names[] = {
     "url",        "output",    "urls",
 };
 
-enum { WALK_DEPTH_MAX = 16 };
+enum { WALK_DEPTH_MAX = 16, WORDS_MAX = 400 };
 
 const char *media_api_name(enum media_api api)
 {
@@ -62,6 +65,15 @@ int media_state_find(enum media_state *out, const char *name)
             return 0;
         }
     return -1;
+}
+
+char *media_words(struct arena *arena, const char *text)
+{
+    /* Half a character would be no text for the database and for JSON. */
+    char *words = arena_strndup(arena, text, jsontext_cut(text, WORDS_MAX));
+
+    log_mask(words, strlen(words));
+    return words;
 }
 
 bool media_id_valid(const char *id)

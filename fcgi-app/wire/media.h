@@ -81,6 +81,9 @@ const char *media_result_text(struct arena *arena, struct json_object *result,
  * most MEDIA_URLS_MAX. A new array. */
 struct json_object *media_result_urls(struct json_object *result) AIG_MUST_USE;
 
+/* What a customer may see of a provider's words: their beginning, secrets masked. In the arena. */
+char *media_words(struct arena *arena, const char *text) AIG_MUST_USE;
+
 /* Is this the text of a task id that we would keep: 1 to MEDIA_UPSTREAM_ID_MAX visible ASCII
  * characters, no quotes or backslashes? */
 bool media_id_valid(const char *id);

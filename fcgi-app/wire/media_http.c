@@ -3,10 +3,10 @@
 
 #include "wire/media_http.h"
 
+#include "base/jsontext.h"
 #include "base/log.h"
 #include "wire/media.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { SHOWN_MAX = 400 };
@@ -29,7 +29,9 @@ int media_http_refuse(struct err *err, const char *provider, int http_status, co
 {
     char shown[SHOWN_MAX + 1];
 
-    snprintf(shown, sizeof shown, "%s", message != NULL ? message : "");
+    size_t len = message != NULL ? jsontext_cut(message, SHOWN_MAX) : 0;
+    memcpy(shown, message != NULL ? message : "", len);
+    shown[len] = '\0';
     log_mask(shown, strlen(shown));
     if (http_status == 401 || http_status == 402 || http_status == 403)
         err_set(err, ERR_UPSTREAM_AUTH, NULL,

@@ -112,9 +112,10 @@ const struct media_model *media_model_find_api(const char *upstream_model, enum 
 /* --- Values -------------------------------------------------------------------------------------
  */
 
-static bool is_word(const char *s)
+static bool is_word(struct json_object *v)
 {
-    size_t len = strnlen(s, MEDIA_PARAM_TEXT_MAX + 1);
+    const char *s = json_object_get_string(v);
+    size_t len = (size_t)json_object_get_string_len(v);
 
     if (len == 0 || len > MEDIA_PARAM_TEXT_MAX)
         return false;
@@ -139,7 +140,7 @@ static int whole_number(int64_t *out, struct json_object *v)
     if (!json_object_is_type(v, json_type_string))
         return -1;
     const char *text = json_object_get_string(v);
-    size_t len = strlen(text);
+    size_t len = (size_t)json_object_get_string_len(v); /* a NUL is no end */
     if (len == 0 || len > 6 || strspn(text, "0123456789") != len)
         return -1;
     *out = 0;
@@ -175,7 +176,7 @@ static int read_text(const char **word, const struct media_param *p, struct read
 
     *word = p->dflt;
     if (v != NULL) {
-        if (!json_object_is_type(v, json_type_string) || !is_word(json_object_get_string(v)))
+        if (!json_object_is_type(v, json_type_string) || !is_word(v))
             return bad_value(r->path, p->field, "must be one of the words that the price list has",
                              err);
         *word = json_object_get_string(v);
@@ -364,12 +365,15 @@ static int read_megapixel(int64_t *milli, const struct media_quantity *q, struct
                      err);
 }
 
-static int64_t characters(const char *text)
+/* All that goes on to the provider: a NUL is no end. */
+static int64_t characters(struct json_object *v)
 {
+    const char *text = json_object_get_string(v);
+    int len = json_object_get_string_len(v);
     int64_t n = 0;
 
-    for (const char *p = text; *p != '\0'; p++)
-        n += ((unsigned char)*p & 0xC0) != 0x80;
+    for (int i = 0; i < len; i++)
+        n += ((unsigned char)text[i] & 0xC0) != 0x80;
     return n;
 }
 
@@ -380,12 +384,11 @@ static int read_kchars(int64_t *milli, const struct media_quantity *q, struct re
     int64_t n = 0;
 
     if (json_object_is_type(v, json_type_string)) {
-        n = characters(json_object_get_string(v));
+        n = characters(v);
     } else if (json_object_is_type(v, json_type_array)) {
         for (size_t i = 0; i < json_object_array_length(v); i++) {
-            struct json_object *turn = json_object_array_get_idx(v, i);
-            const char *text = jsonx_str(turn, "text", NULL);
-            if (text == NULL)
+            struct json_object *text = jsonx_get(json_object_array_get_idx(v, i), "text");
+            if (!json_object_is_type(text, json_type_string))
                 return bad_value(r->path, q->field, "must be a list of objects with 'text'", err);
             n += characters(text);
         }

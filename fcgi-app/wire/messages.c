@@ -158,8 +158,7 @@ static bool was_forced(const struct reading *r)
 {
     const struct neutral_content *c = r->reader->request->content;
 
-    return c != NULL &&
-           (c->tool_choice == TOOL_CHOICE_REQUIRED || c->tool_choice == TOOL_CHOICE_NAMED);
+    return c != NULL && neutral_forces_call(c);
 }
 
 static int emit_thoughts(struct reading *r)

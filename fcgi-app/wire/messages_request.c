@@ -279,29 +279,6 @@ static void write_past_tools(const struct writing *w, struct json_object *list)
     json_object_put(names);
 }
 
-static bool is_offered(const struct neutral_content *c, const char *name)
-{
-    for (size_t i = 0; i < c->tool_count; i++)
-        if (strcmp(c->tools[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static int check_tool_choice(struct writing *w)
-{
-    const struct neutral_content *c = w->content;
-
-    w->forced = c->tool_choice == TOOL_CHOICE_REQUIRED || c->tool_choice == TOOL_CHOICE_NAMED;
-    if (w->forced && c->tool_count == 0)
-        return err_set(w->err, ERR_BAD_REQUEST, "tool_choice",
-                       "'tool_choice' asks for a call, but the request offers no 'tools'.");
-    if (c->tool_choice == TOOL_CHOICE_NAMED && !is_offered(c, c->tool_choice_name))
-        return err_set(w->err, ERR_BAD_REQUEST, "tool_choice",
-                       "'tool_choice' names '%.64s', which is not among the 'tools'.",
-                       c->tool_choice_name);
-    return 0;
-}
-
 static int write_tools(struct writing *w)
 {
     const struct neutral_content *c = w->content;
@@ -488,9 +465,10 @@ static int decide(struct writing *w)
     const struct neutral_content *c = w->content;
 
     if (dialect_check(w->dialect, w->request, w->target->model, w->err) != 0 ||
-        check_tool_choice(w) != 0 ||
+        neutral_check_tool_choice(c, w->err) != 0 ||
         dialect_effort_parse(&w->effort, c->reasoning_effort, w->err) != 0)
         return -1;
+    w->forced = neutral_forces_call(c);
     w->effort = dialect_effort_nearest(w->dialect, w->effort);
     for (size_t i = 0; i < c->message_count; i++)
         if (c->messages[i].role != ROLE_SYSTEM)

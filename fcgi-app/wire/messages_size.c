@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum {
-    SCALAR_BYTES = 24,
     /* Anthropic describes its own tools to the model in up to some 1,200 tokens each. */
     OWN_TOOL_BYTES = 2000,
 };
@@ -19,35 +18,6 @@ struct measuring {
 static bool is_type(struct json_object *v, const char *type)
 {
     return strcmp(jsonx_str(v, "type", ""), type) == 0;
-}
-
-/* Adds the bytes of every key, string and number below v: an upper bound of the text that can reach
- * the model. */
-static void measure(struct measuring *m, struct json_object *v)
-{
-    switch (json_object_get_type(v)) {
-    case json_type_string:
-        m->size->text_bytes += json_object_get_string_len(v);
-        break;
-    case json_type_object: {
-        json_object_object_foreach(v, key, member)
-        {
-            m->size->text_bytes += (int64_t)strlen(key);
-            measure(m, member);
-        }
-        break;
-    }
-    case json_type_array:
-        for (size_t i = 0; i < json_object_array_length(v); i++)
-            measure(m, json_object_array_get_idx(v, i));
-        break;
-    case json_type_null:
-    case json_type_boolean:
-    case json_type_double:
-    case json_type_int:
-        m->size->text_bytes += SCALAR_BYTES;
-        break;
-    }
 }
 
 static void measure_blocks(struct measuring *m, struct json_object *content);
@@ -64,11 +34,11 @@ static void measure_source(struct measuring *m, struct json_object *block,
     else if (!is_type(source, "text") && !is_type(source, "content"))
         m->size->files++;
     if (opaque)
-        m->size->text_bytes += SCALAR_BYTES;
+        m->size->text_bytes += NEUTRAL_SCALAR_BYTES;
     else if (is_type(source, "content"))
         measure_blocks(m, jsonx_get(source, "content"));
     else
-        measure(m, source);
+        neutral_measure(m->size, source);
 }
 
 static void measure_block(struct measuring *m, struct json_object *block)
@@ -85,7 +55,7 @@ static void measure_block(struct measuring *m, struct json_object *block)
         else if (result && strcmp(key, "content") == 0)
             measure_blocks(m, member);
         else
-            measure(m, member);
+            neutral_measure(m->size, member);
     }
 }
 
@@ -100,10 +70,10 @@ static void measure_blocks(struct measuring *m, struct json_object *content)
         if (json_object_is_type(block, json_type_object))
             measure_block(m, block);
         else
-            measure(m, block);
+            neutral_measure(m->size, block);
     }
     if (count == 0)
-        measure(m, content);
+        neutral_measure(m->size, content);
 }
 
 static void measure_message(struct measuring *m, struct json_object *message)
@@ -114,7 +84,7 @@ static void measure_message(struct measuring *m, struct json_object *message)
         if (strcmp(key, "content") == 0)
             measure_blocks(m, member);
         else
-            measure(m, member);
+            neutral_measure(m->size, member);
     }
 }
 
@@ -159,7 +129,7 @@ bool messages_measure(struct neutral_size *size, struct json_object *body)
     json_object_object_foreach(body, key, member)
     {
         if (strcmp(key, "messages") != 0 && !is_control_field(key))
-            measure(&m, member);
+            neutral_measure(size, member);
     }
     return m.has_ids;
 }

@@ -3,7 +3,6 @@
 
 #include "wire/mureka.h"
 
-#include "base/log.h"
 #include "wire/media_http.h"
 
 #include <stdio.h>
@@ -114,9 +113,7 @@ int mureka_read_task(struct media_news *news, struct arena *arena, const char *u
         read_songs(news, arena, root, upstream_id, task_id);
     } else if (news->state == MEDIA_FAIL) {
         const char *reason = jsonx_str(root, "failed_reason", "The provider could not make it.");
-        char *shown = arena_strndup(arena, reason, strnlen(reason, 400));
-        log_mask(shown, strlen(shown));
-        news->fail_msg = shown;
+        news->fail_msg = media_words(arena, reason);
     }
     json_object_put(root);
     return rc;

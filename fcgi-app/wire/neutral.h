@@ -212,4 +212,18 @@ typedef int event_fn(const struct event *event, void *arg);
 
 void neutral_request_fini(struct neutral_request *r);
 
+/* A number, a truth value or null is never longer as text. */
+enum { NEUTRAL_SCALAR_BYTES = 24 };
+
+/* Adds the bytes of every key, string and number below v to text_bytes: an upper bound of the text
+ * that can reach the model. */
+void neutral_measure(struct neutral_size *size, struct json_object *v);
+/* Whether v says where a picture or file lies (http, https) or brings it (data). */
+bool neutral_is_url(struct json_object *v);
+
+/* Whether the model has to call a tool. */
+bool neutral_forces_call(const struct neutral_content *c);
+/* -1 with ERR_BAD_REQUEST: a call is asked for that none of the tools can answer. */
+int neutral_check_tool_choice(const struct neutral_content *c, struct err *err) AIG_MUST_USE;
+
 #endif

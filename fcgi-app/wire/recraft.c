@@ -3,15 +3,11 @@
 
 #include "wire/recraft.h"
 
-#include "base/log.h"
-
 #include <stdio.h>
 #include <string.h>
 
 /* US dollars that one of Recraft's API units costs. */
 #define UNIT_USD "0.001"
-
-enum { SHOWN_MAX = 400 };
 
 void recraft_write_request(struct buf *out, struct json_object *input)
 {
@@ -41,11 +37,9 @@ static int read_failure(struct media_news *news, struct arena *arena, int http_s
     if (http_status == 401 || http_status == 402 || http_status == 403 || http_status == 429 ||
         http_status >= 500 || http_status < 400)
         return nonsense(http_status, body, err);
-    char *shown = arena_strndup(arena, msg, strnlen(msg, SHOWN_MAX));
-    log_mask(shown, strlen(shown));
     news->state = MEDIA_FAIL;
     news->fail_code = arena_printf(arena, "%d", http_status);
-    news->fail_msg = shown[0] != '\0' ? shown : "The provider refused it.";
+    news->fail_msg = msg[0] != '\0' ? media_words(arena, msg) : "The provider refused it.";
     return 0;
 }
 

@@ -4,7 +4,6 @@
 #include "wire/replicate.h"
 
 #include "base/decimal.h"
-#include "base/log.h"
 #include "wire/media_http.h"
 
 #include <stdio.h>
@@ -122,9 +121,7 @@ int replicate_read_prediction(struct media_news *news, struct arena *arena, cons
     }
     if (rc == 0 && news->state == MEDIA_FAIL && news->fail_msg == NULL) {
         const char *reason = jsonx_str(root, "error", "The provider could not make it.");
-        char *shown = arena_strndup(arena, reason, strnlen(reason, 400));
-        log_mask(shown, strlen(shown));
-        news->fail_msg = shown;
+        news->fail_msg = media_words(arena, reason);
     }
     json_object_put(root);
     return rc;

@@ -10,47 +10,6 @@
 
 enum { PATH_SIZE = 80 };
 
-/* The size of the prompt. */
-
-/* Adds the bytes of every key, string and number below v: an upper bound of the text that can reach
- * the model. */
-static void measure(struct neutral_size *size, struct json_object *v)
-{
-    enum { SCALAR_BYTES = 24 };
-
-    switch (json_object_get_type(v)) {
-    case json_type_string:
-        size->text_bytes += json_object_get_string_len(v);
-        break;
-    case json_type_object: {
-        json_object_object_foreach(v, key, member)
-        {
-            size->text_bytes += (int64_t)strlen(key);
-            measure(size, member);
-        }
-        break;
-    }
-    case json_type_array:
-        for (size_t i = 0; i < json_object_array_length(v); i++)
-            measure(size, json_object_array_get_idx(v, i));
-        break;
-    case json_type_null:
-    case json_type_boolean:
-    case json_type_double:
-    case json_type_int:
-        size->text_bytes += SCALAR_BYTES;
-        break;
-    }
-}
-
-static bool is_url(struct json_object *v)
-{
-    const char *text = json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-
-    return strncmp(text, "data:", 5) == 0 || strncmp(text, "https://", 8) == 0 ||
-           strncmp(text, "http://", 7) == 0;
-}
-
 /* Of an image only the picture is left out, and only where it is one. */
 static void measure_image(struct neutral_size *size, struct json_object *part)
 {
@@ -58,8 +17,8 @@ static void measure_image(struct neutral_size *size, struct json_object *part)
     json_object_object_foreach(part, key, member)
     {
         size->text_bytes += (int64_t)strlen(key);
-        if (strcmp(key, "image_url") != 0 || !is_url(member))
-            measure(size, member);
+        if (strcmp(key, "image_url") != 0 || !neutral_is_url(member))
+            neutral_measure(size, member);
     }
 }
 
@@ -67,7 +26,7 @@ static void measure_audio(struct neutral_size *size, struct json_object *part)
 {
     struct json_object *data = jsonx_get(jsonx_object(part, "input_audio"), "data");
 
-    measure(size, part);
+    neutral_measure(size, part);
     if (!json_object_is_type(data, json_type_string))
         return;
     size->text_bytes -= json_object_get_string_len(data);
@@ -92,7 +51,7 @@ static void count_media(struct neutral_size *size, struct json_object *v)
 
 static void measure_other(struct neutral_size *size, struct json_object *v)
 {
-    measure(size, v);
+    neutral_measure(size, v);
     count_media(size, v);
 }
 
@@ -107,7 +66,7 @@ static void measure_part(struct neutral_size *size, struct json_object *part)
     else if (strcmp(type, "input_audio") == 0)
         measure_audio(size, part);
     else if (strcmp(type, "output_text") == 0)
-        measure(size, part); /* its annotations may name files, which are not read again */
+        neutral_measure(size, part); /* its annotations may name files, which are not read again */
     else
         measure_other(size, part);
 }
@@ -181,7 +140,7 @@ static void measure_request(struct neutral_size *size, struct json_object *body)
     json_object_object_foreach(body, key, member)
     {
         if ((strcmp(key, "input") != 0 || items == NULL) && !is_control_field(key))
-            measure(size, member);
+            neutral_measure(size, member);
     }
 }
 

@@ -20,31 +20,6 @@ struct writing {
     struct json_object *root;
 };
 
-/* What cannot be done. */
-
-static bool has_tool(const struct neutral_content *c, const char *name)
-{
-    for (size_t i = 0; i < c->tool_count; i++)
-        if (strcmp(c->tools[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static int check_tool_choice(const struct writing *w)
-{
-    const struct neutral_content *c = w->content;
-    bool forced = c->tool_choice == TOOL_CHOICE_REQUIRED || c->tool_choice == TOOL_CHOICE_NAMED;
-
-    if (forced && c->tool_count == 0)
-        return err_set(w->err, ERR_BAD_REQUEST, "tool_choice",
-                       "'tool_choice' asks for a call, but the request offers no 'tools'.");
-    if (c->tool_choice == TOOL_CHOICE_NAMED && !has_tool(c, c->tool_choice_name))
-        return err_set(w->err, ERR_BAD_REQUEST, "tool_choice",
-                       "'tool_choice' names '%.64s', which is not among the 'tools'.",
-                       c->tool_choice_name);
-    return 0;
-}
-
 /* The name under which the client gave its limit. */
 static const char *limit_field(const struct neutral_request *request)
 {
@@ -79,7 +54,7 @@ static int check(const struct writing *w)
         return err_set(w->err, ERR_UNSUPPORTED_VALUE, limit,
                        "'%s' must be at least %d for the model '%.100s'.", limit,
                        RESPONSES_OUTPUT_MIN, w->target->model);
-    return check_tool_choice(w);
+    return neutral_check_tool_choice(w->content, w->err);
 }
 
 /* Reasoning. */

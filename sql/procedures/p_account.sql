@@ -27,12 +27,14 @@ MODIFIES SQL DATA
 COMMENT 'Operator: opens an account in the lowest tier. E-mail address, name'
 BEGIN
     DECLARE v_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci DEFAULT TRIM(p_email);
+    DECLARE v_known BOOLEAN;
     DECLARE v_message VARCHAR(400) CHARACTER SET utf8mb4;
 
+    SELECT EXISTS (SELECT 1 FROM account WHERE email = v_email) INTO v_known;
     IF v_email IS NULL OR v_email NOT REGEXP '^[^@[:space:]]+@[^@[:space:]]+$' THEN
         SET v_message = CONCAT('This is not an e-mail address: ', COALESCE(p_email, 'NULL'), '.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
-    ELSEIF EXISTS (SELECT 1 FROM account WHERE email = v_email) THEN
+    ELSEIF v_known THEN
         SET v_message = CONCAT('There is an account with the e-mail address ', v_email, ' already.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;

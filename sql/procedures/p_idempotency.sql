@@ -41,7 +41,7 @@ turn: BEGIN
     DECLARE v_state VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_owner CHAR(30) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_hold VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_same, v_old, v_leased BOOLEAN;
+    DECLARE v_same, v_old, v_leased, v_found BOOLEAN;
 
     -- As in ledger_authorize: strangers leave no rows behind, and a disabled key gets no stored answers.
     SELECT k.id INTO o_key_id
@@ -83,7 +83,10 @@ turn: BEGIN
     END IF;
 
     IF v_state = 'in_flight' THEN
-        IF EXISTS (SELECT 1 FROM job WHERE request_id = o_request_id) THEN
+        -- The hold is locked first: a job that is being noted just now has its hold before its row.
+        SELECT state INTO v_hold FROM hold WHERE id = o_request_id FOR UPDATE;
+        SELECT EXISTS (SELECT 1 FROM job WHERE request_id = o_request_id) INTO v_found;
+        IF v_found THEN
             SET v_hold = 'unknown_hold';
         ELSE
             CALL ledger_release_inner(o_request_id, 'expired', NULL, NULL, NULL, NULL, v_hold);
@@ -101,7 +104,7 @@ turn: BEGIN
     WHERE key_id = o_key_id AND name_hash = p_name_hash;
 END //
 
--- One row; see idempotency_begin_inner. The answer comes in base64.
+-- One row; see idempotency_begin_inner. The answer comes in lines of base64.
 CREATE OR REPLACE PROCEDURE idempotency_begin(
     IN p_key_hash BINARY(32),
     IN p_name_hash BINARY(32),
@@ -131,7 +134,7 @@ BEGIN
         v_outcome, v_key_id, v_request_id, v_http_status, v_retry_after_s, v_answer);
     COMMIT;
     SELECT v_outcome AS outcome, v_key_id AS key_id, v_request_id AS request_id, v_http_status AS http_status,
-        v_retry_after_s AS retry_after_s, IF(v_outcome = 'done', REPLACE(TO_BASE64(v_answer), '\n', ''), NULL) AS answer;
+        v_retry_after_s AS retry_after_s, IF(v_outcome = 'done', TO_BASE64(v_answer), NULL) AS answer;
 END //
 
 -- A running call says that it lives.

@@ -48,12 +48,15 @@ SQL SECURITY DEFINER
 MODIFIES SQL DATA
 COMMENT 'Internal: enables or disables a key'
 BEGIN
+    DECLARE v_id INT UNSIGNED;
+    DECLARE v_deleted_at DATETIME(6);
     DECLARE v_message VARCHAR(400) CHARACTER SET utf8mb4;
 
-    IF NOT EXISTS (SELECT 1 FROM api_key WHERE id = p_id) THEN
+    SELECT id, deleted_at INTO v_id, v_deleted_at FROM api_key WHERE id = p_id;
+    IF v_id IS NULL THEN
         SET v_message = CONCAT('There is no key ', COALESCE(p_id, 'NULL'), '; v_key lists them.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
-    ELSEIF p_enabled AND EXISTS (SELECT 1 FROM api_key WHERE id = p_id AND deleted_at IS NOT NULL) THEN
+    ELSEIF p_enabled AND v_deleted_at IS NOT NULL THEN
         SET v_message = CONCAT('Key ', p_id, ' was deleted by its owner and stays refused; make a new one.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
@@ -125,6 +128,7 @@ SQL SECURITY DEFINER
 MODIFIES SQL DATA
 COMMENT 'Operator: models that a key may call. Number of the key, names with commas between them; NULL: every model'
 BEGIN
+    DECLARE v_id INT UNSIGNED;
     DECLARE v_unknown VARCHAR(96) CHARACTER SET utf8mb4;
     DECLARE v_message VARCHAR(400) CHARACTER SET utf8mb4;
     DECLARE v_json TEXT CHARACTER SET utf8mb4;
@@ -134,7 +138,8 @@ BEGIN
         RESIGNAL;
     END;
 
-    IF NOT EXISTS (SELECT 1 FROM api_key WHERE id = p_id) THEN
+    SELECT id INTO v_id FROM api_key WHERE id = p_id;
+    IF v_id IS NULL THEN
         SET v_message = CONCAT('There is no key ', COALESCE(p_id, 'NULL'), '; v_key lists them.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     ELSEIF TRIM(p_models) = '' THEN

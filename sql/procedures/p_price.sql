@@ -166,10 +166,12 @@ MODIFIES SQL DATA
 COMMENT 'Operator: new price of a media model. Model, parameters or empty, image/megapixel/second/video/request/kchar/song, US dollars, from'
 BEGIN
     DECLARE v_model_id INT UNSIGNED;
+    DECLARE v_kind VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_valid_from DATETIME(6);
 
     CALL price_check_inner(p_model, p_valid_from, v_model_id, v_valid_from);
-    IF EXISTS (SELECT 1 FROM model WHERE id = v_model_id AND kind IN ('chat', 'embedding')) THEN
+    SELECT kind INTO v_kind FROM model WHERE id = v_model_id;
+    IF v_kind IN ('chat', 'embedding') THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'This model is charged by tokens: use set_price.';
     ELSEIF COALESCE(p_unit, '') NOT IN ('image', 'megapixel', 'second', 'video', 'request', 'kchar', 'song') THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =

@@ -24,6 +24,7 @@ COMMENT 'Notes a sign-up and writes its mail: the link, or to an address that ha
 start_signup: BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_known INT UNSIGNED;
+    DECLARE v_kind VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -32,7 +33,9 @@ start_signup: BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    IF EXISTS (SELECT 1 FROM signup_token WHERE token_hash = p_token_hash) THEN
+    -- A repetition waits for the first attempt.
+    SELECT kind INTO v_kind FROM signup_token WHERE token_hash = p_token_hash LOCK IN SHARE MODE;
+    IF v_kind IS NOT NULL THEN
         ROLLBACK;
         LEAVE start_signup;
     END IF;
@@ -63,7 +66,7 @@ BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
     DECLARE v_mailbox VARCHAR(254) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_purchase_id INT UNSIGNED;
+    DECLARE v_purchase_id, v_granted_id INT UNSIGNED;
     DECLARE v_new BOOLEAN;
 
     SET o_granted_usd = 0;
@@ -77,7 +80,8 @@ BEGIN
     -- The primary key lets one account have it, however many come at once.
     INSERT INTO mailbox_grant (mailbox, account_id) VALUES (v_mailbox, o_account_id)
     ON DUPLICATE KEY UPDATE mailbox = VALUES(mailbox);
-    IF (SELECT account_id FROM mailbox_grant WHERE mailbox = v_mailbox) = o_account_id THEN
+    SELECT account_id INTO v_granted_id FROM mailbox_grant WHERE mailbox = v_mailbox;
+    IF v_granted_id = o_account_id THEN
         CALL credit_add_inner(v_email, 'grant', v_welcome_usd, NULL, 'welcome', v_purchase_id, v_new);
         SET o_granted_usd = v_welcome_usd;
     END IF;
@@ -98,6 +102,7 @@ BEGIN
     DECLARE v_account_id INT UNSIGNED;
     DECLARE v_expires_at, v_used_at DATETIME(6);
     DECLARE v_granted DECIMAL(18,9) DEFAULT 0;
+    DECLARE v_found BOOLEAN;
     DECLARE v_outcome VARCHAR(16) CHARACTER SET ascii DEFAULT 'opened';
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
@@ -119,7 +124,9 @@ BEGIN
         SET v_outcome = 'unknown';
     ELSEIF v_used_at IS NOT NULL THEN
         -- Run again after a lost connection, it is this very session that was opened.
-        IF NOT EXISTS (SELECT 1 FROM session WHERE token_hash = p_session_hash AND account_id = v_account_id) THEN
+        SELECT EXISTS (SELECT 1 FROM session WHERE token_hash = p_session_hash AND account_id = v_account_id)
+        INTO v_found;
+        IF NOT v_found THEN
             SET v_outcome = 'used';
         END IF;
     ELSEIF v_expires_at <= v_now THEN
@@ -144,6 +151,7 @@ BEGIN
     DECLARE v_token_hash BINARY(32);
     DECLARE v_account_id INT UNSIGNED;
     DECLARE v_granted DECIMAL(18,9);
+    DECLARE v_found BOOLEAN;
     DECLARE v_message VARCHAR(400) CHARACTER SET utf8mb4;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
@@ -153,7 +161,8 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    IF EXISTS (SELECT 1 FROM account WHERE email = TRIM(p_email)) THEN
+    SELECT EXISTS (SELECT 1 FROM account WHERE email = TRIM(p_email)) INTO v_found;
+    IF v_found THEN
         SET v_message = CONCAT('There is an account with the e-mail address ', TRIM(p_email), ' already.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
@@ -182,6 +191,7 @@ COMMENT 'Notes that a new password is wanted, and writes the mail with the link 
 start_reset: BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_account_id INT UNSIGNED;
+    DECLARE v_kind VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -190,7 +200,9 @@ start_reset: BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    IF EXISTS (SELECT 1 FROM signup_token WHERE token_hash = p_token_hash) THEN
+    -- A repetition waits for the first attempt.
+    SELECT kind INTO v_kind FROM signup_token WHERE token_hash = p_token_hash LOCK IN SHARE MODE;
+    IF v_kind IS NOT NULL THEN
         ROLLBACK;
         LEAVE start_reset;
     END IF;
@@ -221,6 +233,7 @@ BEGIN
     DECLARE v_account_id INT UNSIGNED;
     DECLARE v_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
     DECLARE v_expires_at, v_used_at DATETIME(6);
+    DECLARE v_found BOOLEAN;
     DECLARE v_outcome VARCHAR(16) CHARACTER SET ascii DEFAULT 'set';
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
@@ -236,7 +249,8 @@ BEGIN
         SET v_outcome = 'unknown';
     ELSEIF v_used_at IS NOT NULL THEN
         -- Run again after a lost connection, it is this very password that was set.
-        IF NOT EXISTS (SELECT 1 FROM account WHERE id = v_account_id AND password_hash = p_password_hash) THEN
+        SELECT EXISTS (SELECT 1 FROM account WHERE id = v_account_id AND password_hash = p_password_hash) INTO v_found;
+        IF NOT v_found THEN
             SET v_outcome = 'used';
         END IF;
     ELSEIF v_expires_at <= v_now THEN

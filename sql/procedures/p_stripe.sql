@@ -141,7 +141,8 @@ END //
 
 -- Stripe says how much of a payment it has paid back in all. What the ledger does not know of (a refund in Stripe's
 -- dashboard) is taken out of the balance, as far as it is unspent; refunds of ours are in refunded_usd already.
--- early: the payment has not been credited yet, so Stripe has to tell it again later.
+-- early: the payment has not been credited yet, or a refund of ours is under way, of which it is not known whether it is
+-- in that sum. held: running calls hold some of what has to be taken. Stripe has to tell both again later.
 CREATE OR REPLACE PROCEDURE stripe_refunded(
     IN p_event_id VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_type VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
@@ -155,7 +156,8 @@ COMMENT 'API: takes back the credit of what was refunded at Stripe'
 BEGIN
     DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_purchase_id, v_account_id INT UNSIGNED;
+    DECLARE v_purchase_id, v_account_id, v_pending INT UNSIGNED;
+    DECLARE v_state VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_due, v_taken, v_left, v_free DECIMAL(18,9);
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
@@ -165,26 +167,32 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    SELECT id, purchase_id, account_id INTO v_id, v_purchase_id, v_account_id
+    SELECT id, purchase_id, account_id, state INTO v_id, v_purchase_id, v_account_id, v_state
     FROM checkout WHERE id = p_checkout_id FOR UPDATE;
     IF v_id IS NULL THEN
-        SELECT id, purchase_id, account_id INTO v_id, v_purchase_id, v_account_id
+        SELECT id, purchase_id, account_id, state INTO v_id, v_purchase_id, v_account_id, v_state
         FROM checkout WHERE payment_id = p_payment_id FOR UPDATE;
     END IF;
-    IF v_id IS NULL THEN
-        SET v_outcome = 'ignored';
+    IF v_id IS NULL OR v_state = 'mismatch' THEN
+        SET v_outcome = 'ignored'; -- nothing was credited, nor will be
     ELSEIF v_purchase_id IS NULL THEN
         SET v_outcome = 'early';
     ELSE
         SELECT id INTO v_account_id FROM account WHERE id = v_account_id FOR UPDATE;
         SELECT p_cents * 0.01 - refunded_usd INTO v_due FROM purchase WHERE id = v_purchase_id FOR UPDATE;
-        IF v_due <= 0 THEN
+        SELECT COUNT(*) INTO v_pending FROM refund WHERE purchase_id = v_purchase_id AND state = 'pending';
+        IF v_pending > 0 THEN
+            SET v_outcome = 'early';
+        ELSEIF v_due <= 0 THEN
             SET v_outcome = 'known';
         ELSE
             CALL refund_take_inner(v_purchase_id, v_due, 0.000000001, v_taken, v_left, v_free);
-            SET v_outcome = IF(v_taken < v_due, 'refunded_in_part', 'refunded');
+            SET v_outcome = CASE WHEN v_taken = v_due THEN 'refunded' WHEN v_taken < LEAST(v_due, v_left) THEN 'held'
+                ELSE 'refunded_in_part' END;
         END IF;
-        CALL stripe_note_inner(p_event_id, p_type, v_id, v_outcome);
+        IF v_outcome NOT IN ('early', 'held') THEN
+            CALL stripe_note_inner(p_event_id, p_type, v_id, v_outcome);
+        END IF;
     END IF;
     COMMIT;
     SELECT v_outcome AS outcome;

@@ -84,11 +84,12 @@ SQL SECURITY DEFINER
 MODIFIES SQL DATA
 COMMENT 'Operator: adds a member to a team or lets one back in. Team, e-mail, role (owner, admin, member)'
 BEGIN
-    DECLARE v_account_id INT UNSIGNED;
+    DECLARE v_account_id, v_team_id INT UNSIGNED;
     DECLARE v_message VARCHAR(400) CHARACTER SET utf8mb4;
 
     CALL account_find_inner(p_email, v_account_id);
-    IF NOT EXISTS (SELECT 1 FROM team WHERE id = p_team_id) THEN
+    SELECT id INTO v_team_id FROM team WHERE id = p_team_id;
+    IF v_team_id IS NULL THEN
         SET v_message = CONCAT('There is no team ', COALESCE(p_team_id, 'NULL'), '; v_team lists them.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     ELSEIF COALESCE(p_role, '') NOT IN ('owner', 'admin', 'member') THEN

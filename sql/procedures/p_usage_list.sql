@@ -70,18 +70,19 @@ BEGIN
     DECLARE v_key_id INT UNSIGNED;
     DECLARE v_scan INT UNSIGNED DEFAULT IF(p_model_id IS NULL AND p_status IS NULL AND p_text IS NULL, p_rows, 5000);
     DECLARE v_cut, v_cut_here VARCHAR(60) CHARACTER SET ascii COLLATE ascii_bin;
-    DECLARE v_over BOOLEAN DEFAULT FALSE;
+    DECLARE v_over, v_allowed BOOLEAN DEFAULT FALSE;
     DECLARE team_keys CURSOR FOR
         SELECT k.id FROM api_key k JOIN team_member m ON m.id = k.member_id JOIN team t ON t.id = m.team_id
         WHERE k.account_id = p_actor_id AND t.account_id <> p_actor_id AND k.last_used_at >= p_from
         ORDER BY k.last_used_at DESC LIMIT 50;
     DECLARE CONTINUE HANDLER FOR NOT FOUND SET v_over = TRUE;
 
-    IF p_key_id IS NOT NULL AND p_actor_id IS NOT NULL AND NOT EXISTS (
+    SELECT p_key_id IS NULL OR p_actor_id IS NULL OR EXISTS (
             SELECT 1 FROM api_key k LEFT JOIN team_member m ON m.id = k.member_id LEFT JOIN team t ON t.id = m.team_id
                 LEFT JOIN team_member me ON me.team_id = t.id AND me.account_id = p_actor_id AND me.enabled
             WHERE k.id = p_key_id AND (k.account_id = p_actor_id OR t.account_id = p_actor_id
-                OR me.role = 'owner' OR (me.role = 'admin' AND m.role = 'member'))) THEN
+                OR me.role = 'owner' OR (me.role = 'admin' AND m.role = 'member'))) INTO v_allowed;
+    IF NOT v_allowed THEN
         SET p_key_id = 0; -- nobody's
     END IF;
     CREATE OR REPLACE TEMPORARY TABLE usage_pick (

@@ -161,10 +161,11 @@ BEGIN
 
     UPDATE webhook_delivery SET state = 'pending', due = v_now, claim = NULL, step = 0, delivered_at = NULL
     WHERE id = p_id AND (account_id = p_account_id OR p_account_id IS NULL) AND (claim IS NULL OR due <= v_now);
-    SET o_outcome = CASE WHEN ROW_COUNT() > 0 THEN 'queued'
-        WHEN EXISTS (SELECT 1 FROM webhook_delivery
-            WHERE id = p_id AND (account_id = p_account_id OR p_account_id IS NULL)) THEN 'under_way'
-        ELSE 'unknown' END;
+    SET o_outcome = IF(ROW_COUNT() > 0, 'queued', 'unknown');
+    IF o_outcome = 'unknown' THEN
+        SELECT 'under_way' INTO o_outcome FROM webhook_delivery
+        WHERE id = p_id AND (account_id = p_account_id OR p_account_id IS NULL);
+    END IF;
 END //
 
 CREATE OR REPLACE PROCEDURE webhook_redeliver(
@@ -236,6 +237,7 @@ COMMENT 'Webhooks: a new secret for an account; the one before stays valid for s
 BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_id INT UNSIGNED;
+    DECLARE v_found BOOLEAN;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -245,8 +247,9 @@ BEGIN
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
     SELECT id INTO v_id FROM account WHERE id = p_account_id FOR UPDATE;
-    IF EXISTS (SELECT 1 FROM webhook_secret w
-        WHERE w.account_id = v_id AND w.expires_at IS NULL AND w.sealed = p_sealed) THEN
+    SELECT EXISTS (SELECT 1 FROM webhook_secret w
+        WHERE w.account_id = v_id AND w.expires_at IS NULL AND w.sealed = p_sealed) INTO v_found;
+    IF v_found THEN
         SET v_id = NULL;
     END IF;
     UPDATE webhook_secret

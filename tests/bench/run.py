@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Measures the gateway and prints tables: what a call costs beside the same call to the upstream and beside a FastCGI program that does
-nothing (null.c), how late the events of a stream arrive, through each surface and each provider's format, what a hedge costs, how fast
+nothing (null.c), what GET /v1/me costs, how late the events of a stream arrive, through each surface and each provider's format, what a hedge costs, how fast
 streams are translated, and what a thousand streams at once take.
 
     make bench                              everything, about six minutes
     make bench BENCHFLAGS=--quick           one short round of everything, about two minutes
-    tests/bench/run.py --build=DIR --only=latency,rate,stream,providers,hedge,translate,streams
+    tests/bench/run.py --build=DIR --only=latency,rate,me,stream,providers,hedge,translate,streams
 
 All runs on this machine: MariaDB, gateway, lighttpd, upstream and the load share its cores, so ratios within one run mean more than
 figures. Times are never asserted; the exit status is 1 only when the ledger does not agree with what was answered. Needs what `make bench`
@@ -14,6 +14,7 @@ builds (libevent) and what tests/env/stack.py needs. Standard library only.
 """
 
 import argparse
+import http.client
 import json
 import os
 import pathlib
@@ -42,7 +43,7 @@ STREAMS = 1000
 THREADS = 256
 STREAM_THREADS = 1100
 LOAD_LIMIT_S = 120
-PARTS = ("latency", "rate", "stream", "providers", "hedge", "translate", "streams")
+PARTS = ("latency", "rate", "me", "stream", "providers", "hedge", "translate", "streams")
 SURFACES = {"chat": "/api/v1/chat/completions", "responses": "/api/v1/responses", "messages": "/api/v1/messages"}
 # A model of each provider's format, and the longest recorded stream of each.
 ROUTES = {"openai": "gpt-4o-mini", "openai-responses": "gpt-5.4", "anthropic": "claude-sonnet-4-6", "google": "gemini-3.5-flash", "openrouter": "grok-4.3"}
@@ -372,6 +373,39 @@ class Bench:
         table("CPU time a request, microseconds", ("",) + names + ("sum", "null / sum", "others"), rows,
               ["null / sum: the ratio of the rates if CPU time alone decided. others: share of the machine that went to other processes and",
                "the kernel's own threads; the more it is, the less the figures say."])
+
+    def me(self):
+        """GET /v1/me on a kept connection, alone and beside a load of paid calls, next to the same on the null handler."""
+        count = 400 if self.options.quick else 3000
+        key = (self.work / "hot").read_text().strip()
+        rows = []
+        for name, busy in (("alone", False), ("beside 16 paying clients", True)):
+            for target, path, headers in ((self.nothing, PATH, {}), (self.hot, "/api/v1/me", {"Authorization": f"Bearer {key}"})):
+                load = threading.Thread(target=self.load, args=(self.spread, 16, 0.003 * count + 1))
+                if busy:
+                    load.start()
+                    time.sleep(0.7)
+                times = self.get(target.port, path, headers, count)
+                if busy:
+                    load.join()
+                rows.append((f"{'null handler' if target is self.nothing else 'GET /v1/me'}, {name}", ms(median(times)), ms(times[int(0.99 * len(times))]), len(times)))
+        table("GET /v1/me, one connection, ms", ("", "p50", "p99", "answers"), rows, ["The client is Python's, on the same cores; the null handler says what it takes."])
+
+    @staticmethod
+    def get(port, path, headers, count):
+        """Sorted times of so many requests, microseconds."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        times = []
+        for _ in range(count):
+            start = time.perf_counter()
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            times.append((time.perf_counter() - start) * 1e6)
+            if answer.status != 200:
+                raise StackError(f"GET {path} answered {answer.status}")
+        connection.close()
+        return sorted(times)
 
     def stream(self):
         seconds, number = (1.5, 1) if self.options.quick else (3, 3)

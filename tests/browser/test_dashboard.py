@@ -448,6 +448,62 @@ def test_billing(site, person):
     assert "20" in text and len(text.splitlines()) > 1
 
 
+def test_a_tier_is_earned(site, person):
+    """Paid calls up to $50 in 30 days, the cron program, and what the dashboard says before and after. Old calls keep their markup."""
+    def dear_call():
+        answer = client.chat.completions.with_raw_response.create(model="gpt-5.5", max_completion_tokens=128000, messages=[
+            {"role": "user", "content": '[[fake:{"usage":{"input":20,"output":128000}}]]'}])
+        return answer.headers["x-request-id"], Decimal(answer.headers["X-AI-Credits-Charged"])
+
+    def markup_of(request_id):
+        ann.go(f"usage?q={request_id}")
+        row_of(page, "gpt-5.5").get_by_role("button").click()
+        expect(page.get_by_role("dialog")).to_contain_text(request_id)
+        return page.get_by_role("dialog").get_by_role("row", name=re.compile("^Markup"))
+
+    ann = person("Ann").open_account()
+    page = ann.page
+    site.db.call("credit_purchase", ann.email, Decimal("100"), "invoice 18")
+    tier = page.get_by_role("region", name="Tier", exact=True)
+    progress = page.get_by_role("region", name="Tiers", exact=True).locator(".tier-progress")
+    mine = page.get_by_role("table", name="Tiers").locator("tr").filter(has_text="yours")
+    with client_of(site, ann.make_key("dear")) as client:
+        calls = [dear_call()]
+        assert calls[0][1] == (Decimal(5) * 20 + Decimal(30) * 128000) / 1000000 * Decimal("1.4")
+        ann.go("overview")
+        expect(tier).to_contain_text("Starter")
+        expect(tier).to_contain_text("Markup 40 %")
+        expect(tier).to_contain_text(f"{shown(Decimal(50) - calls[0][1])} more in 30 days for Growth")
+        expect(tier.get_by_role("meter", name="Way to Growth")).to_have_attribute("aria-valuenow", "11")
+        while sum(cost for _, cost in calls) < 50:
+            calls.append(dear_call())
+        spent = sum(cost for _, cost in calls)
+        assert site.stack.cron("recompute-tiers", "--dry-run").returncode == 0
+        ann.go("billing")
+        expect(progress).to_contain_text("Starter · markup 40 %")
+        expect(progress).to_contain_text("$0.00 more in 30 days for Growth")
+        expect(mine).to_contain_text("Starter")
+
+        done = site.stack.cron("recompute-tiers", "-v")
+        assert done.returncode == 0 and "moved from Starter to Growth" in done.stdout, done.stdout + done.stderr
+        ann.go("billing")
+        expect(progress).to_contain_text("Growth · markup 30 %")
+        expect(mine).to_contain_text("Growth")
+        expect(mine).to_contain_text("30 %")
+        calls.append(dear_call())
+    assert calls[-1][1] * Decimal("1.4") == calls[0][1] * Decimal("1.3")
+    spent += calls[-1][1]
+    ann.go("overview")
+    expect(tier).to_contain_text("Growth")
+    expect(tier).to_contain_text("Markup 30 %")
+    expect(tier).to_contain_text(f"{shown(Decimal(200) - spent)} more in 30 days for Scale")
+    expect(tier.get_by_role("meter", name="Way to Scale")).to_have_attribute("aria-valuetext", f"{shown(spent)} of $200.00 in 30 days")
+    expect(markup_of(calls[-1][0])).to_contain_text("30 %")
+    expect(markup_of(calls[0][0])).to_contain_text("40 %")
+    history = site.db.rows("SELECT from_tier, to_tier FROM v_tier_change WHERE email = %s", ann.email)
+    assert history == [{"from_tier": "Starter", "to_tier": "Growth"}]
+
+
 def test_buying_credit(site, person):
     """To Stripe's page, back when it is paid, and half of the way back again."""
     ann = person("Ann").open_account()

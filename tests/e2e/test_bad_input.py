@@ -230,7 +230,7 @@ class TestMethodsAndPaths:
         assert response.status in (200, 405) and response.read() == b""
         connection.close()
 
-    @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/chat", "/v1/chat/completions/x", "/v1//models", "/v1/models/a/b", "/v1/usage", "/v1/usage/",
+    @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/chat", "/v1/chat/completions/x", "/v1//models", "/v1/models/a/b", "/v1/usages", "/v1/usage/a/b",
                                       "/v1/MODELS", "/v1/chat%2Fcompletions/x", "/v1/chat/completions;x=1"])
     def test_404(self, account, path):
         for method in ("GET", "POST"):

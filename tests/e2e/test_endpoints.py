@@ -194,3 +194,8 @@ def test_every_answer_has_the_common_headers(account):
         assert answer.headers["content-type"] == "application/json" and int(answer.headers["content-length"]) == len(answer.body)
         seen.add(answer.headers["x-request-id"])
     assert len(seen) == 8
+
+
+def test_odd_places_in_lists(account):
+    for path, status in (("/v1/jobs?after=", 400), ("/v1/usage?after=", 400), ("/v1/webhooks?after=", 400), ("/v1/jobs/recordInfo?taskId=", 404)):
+        assert account.api.get(path + "tsk_%C3%A4%F0%9F%98%80").status == status, path

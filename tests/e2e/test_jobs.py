@@ -194,6 +194,18 @@ class TestLifeOfAJob:
         assert account.spent() == 0 and found["creditsConsumed"] == 0 and not account.holds()
         assert account.usage(answer)["status"] == "upstream_error"
 
+    @pytest.mark.parametrize("model", ["wan-2.7", "mureka", "musicgen", "recraft"])
+    def test_long_words_of_a_provider(self, jobs, account, model):
+        """They are cut, at a character: half of one would be no text for the database, and the job would never end."""
+        words = "xy" + "\u56fe" * 300
+        script = {"status": 400, "error": {"message": words}} if model == "recraft" else {"state": "fail", "msg": words}
+        number = made(create(account, model, script))
+        if model != "recraft":
+            jobs.poll(number)
+        found = ended(account, number)
+        assert found["state"] == "fail" and 100 < len(found["failMsg"]) < 300 and words.startswith(found["failMsg"])
+        assert account.spent() == 0 and not account.holds()
+
     def test_trouble_in_between_is_no_end(self, jobs, account):
         """Whatever kie.ai answers for a while, the job stays open and is asked after again."""
         trouble = [{"status": 500}, {"body": "<html>", "content_type": "text/html"}, {"code": 429}, {"code": 401}, {"code": 455}, {"code": 505},
@@ -307,6 +319,16 @@ class TestPrices:
         assert jobs.db.value("SELECT below_cost FROM v_job WHERE task_id = %s", number) == 1
         jobs.db.rows("UPDATE job SET upstream_cost_usd = NULL WHERE id = %s", number)
 
+    def test_a_model_off_the_list_of_the_key(self, jobs, account):
+        """The same 403 as for a chat; nothing is held and the provider is not asked."""
+        made_key = account.signed_in().post("/v1/keys", {"name": "images", "models": ["wan-2.7", "gpt-4o-mini"]}).json
+        key, word = account.api.with_key(made_key["key"]), new_word()
+        answer = key.post("/v1/jobs/createTask", {"model": "suno-v6", "input": {"prompt": word}})
+        error = refused(answer, 403, "model_not_allowed")
+        assert error["param"] == "model" and "'suno-v6'" in error["message"] and "wan-2.7" in error["message"] and "gpt-4o-mini" in error["message"]
+        assert not account.holds() and not jobs.fake.ask("GET", f"/_fake/tasks?contains={word}")["tasks"]
+        made(key.post("/v1/jobs/createTask", {"model": "wan-2.7", "input": {"prompt": word}}))
+
     def test_limits_before_the_provider(self, jobs):
         word = new_word()
         with jobs.account(usd="1") as account:
@@ -390,6 +412,14 @@ class TestProviderRefuses:
         assert "a" * 30 not in json.dumps(answer.json) and not account.holds()
         assert ("told" in error["message"]) == (code == 422)
         assert account.usage(answer)["charge_usd"] == 0
+
+    @pytest.mark.parametrize("model", ["wan-2.7", "mureka", "musicgen"])
+    def test_long_words(self, account, model):
+        words = "xy" + "\u56fe" * 300
+        rule = {"code": 422, "msg": words} if model == "wan-2.7" else {"status": 422, "error": {"message": words}}
+        error = refused(create(account, model, rule), 422)
+        assert 100 < len(error["message"]) < 300 and words.startswith(error["message"])
+        assert not account.holds()
 
     @pytest.mark.parametrize("rule", [{"body": "<html>", "content_type": "text/html"}, {"status": 502, "body": ""}, {"drop": "close"}, {"drop": "hard"},
                                       {"set": {"/data": None}}, {"set": {"/data/taskId": 5}}])

@@ -2,6 +2,7 @@
 """Reasoning state in tool loops: clients drop it, the gateway keeps it by call id and puts it back where its provider wants it."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from client import chat_body
@@ -74,6 +75,38 @@ def test_state_is_its_account_s_and_its_model_s(world, account):
     assert choice_of(second_turn(account.api, body, calls, model="gemini-3.5-flash"))["message"]["content"] == "Sunny."
     _, strangers, other_models = upstream_bodies(world, word)
     assert set(states(strangers, "thoughtSignature")) == set(states(other_models, "thoughtSignature")) == {DUMMY}
+
+
+def long_thoughts(account, model, word):
+    """A tool loop whose first turn had long thoughts, with nothing else that is long: what comes next, and its calls."""
+    rule = {"tool_calls": [{"name": "look_up", "arguments": {"city": "Rome"}}], "reasoning": "Rome. " * 10000, "usage": {"output": 100}}
+    body = chat_body(script(word, rule), model=model, tools=[TOOL], reasoning_effort="low", max_tokens=30000)
+    message = choice_of(account.api.post("/v1/chat/completions", body))["message"]
+    rule = {"text": "Sunny.", "usage": {"input": 15000, "output": 10}}
+    return chat_body(script(word, rule), model=model, tools=[TOOL], reasoning_effort="low"), [{k: c[k] for k in ("id", "type", "function")} for c in message["tool_calls"]]
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "deepseek-v3.2"])
+def test_the_hold_covers_what_comes_back(world, account, model):
+    """Thoughts that are put back are input as the rest is: a short request with long ones must not be sold below its cost."""
+    word = new_word()
+    body, calls = long_thoughts(account, model, word)
+    answer = second_turn(account.api, body, calls, max_tokens=1500)
+    assert "Rome. Rome." in json.dumps(upstream_bodies(world, word)[1])
+    sums = account.usage(answer)["arithmetic"]
+    assert sums["absorbed_usd"] == 0 and sums["lines"][0]["tokens"] == 15000, sums
+    assert sums["hold_usd"] > 60000 * sums["lines"][0]["usd_per_million_tokens"] / 1000000
+
+
+@pytest.mark.parametrize("model,cap", [("claude-sonnet-4-6", "0.05"), ("deepseek-v3.2", "0.003")])
+def test_thoughts_that_cannot_be_paid_stay_away(world, account, model, cap):
+    """The model goes on without them, as where nothing was kept."""
+    word = new_word()
+    body, calls = long_thoughts(account, model, word)
+    account.db.call("set_cap", "account", account.id, account.spent() + Decimal(cap), "none")
+    answer = second_turn(account.api, body, calls, max_tokens=1500)
+    assert choice_of(answer)["message"]["content"] == "Sunny."
+    assert "Rome. Rome." not in json.dumps(upstream_bodies(world, word)[1])
 
 
 def test_what_a_client_carries_is_not_replaced(world, account):

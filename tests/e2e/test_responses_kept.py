@@ -184,3 +184,18 @@ def test_another_secret_key_opens_nothing(world):
             answer = other.get(f"/v1/responses/{first['id']}")
             assert answer.status == 404 and "no longer be read" in answer.error["message"]
         assert account.api.get(f"/v1/responses/{first['id']}").status == 200
+
+
+def test_odd_references(account):
+    """Ids that cannot be any, and more of them than can be looked for: the client's fault, not ours."""
+    odd = "resp_" + "\u00e4" * 13    # as many bytes as an id has
+    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/input_items")):
+        assert account.api.call(method, f"/v1/responses/{odd.replace(chr(0xe4), '%C3%A4')}{path}").status == 404
+    answer = post(account.api, "go on", previous_response_id=odd)
+    assert answer.status == 400 and answer.error["code"] == "previous_response_not_found"
+    for name in ("msg_\u00e4", "msg_" + "a" * 200, "", "msg_\U0001f600"):
+        answer = post(account.api, [{"type": "item_reference", "id": name}, {"role": "user", "content": "hi"}])
+        assert answer.status == 400 and answer.error["param"] == "input[0].id", answer
+    many = [{"type": "item_reference", "id": f"msg_{i:090}"} for i in range(50000)]
+    answer = post(account.api, many + [{"role": "user", "content": "hi"}])
+    assert answer.status == 400, answer

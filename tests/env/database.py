@@ -21,6 +21,8 @@ class Database:
 
     def __init__(self, data, run, log, pid_file, srcdir=SRCDIR):
         self.data, self.socket, self.log, self.srcdir = pathlib.Path(data), pathlib.Path(run) / "mariadb.sock", pathlib.Path(log), srcdir
+        # Not the common one: whichever server starts removes all temporary tables that it finds there.
+        self.tmp = self.data.parent / f"{self.data.name}-tmp"
         self.pid_file = pid_file
         self.name = "aigenerate"
         self.daemon = Daemon(pid_file)
@@ -29,7 +31,8 @@ class Database:
     def install(self):
         """System tables into an empty data directory."""
         self.data.mkdir(parents=True, mode=0o700, exist_ok=True)
-        command = [find_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
+        self.tmp.mkdir(mode=0o700, exist_ok=True)
+        command = [find_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", f"--tmpdir={self.tmp}", "--skip-test-db",
                    "--auth-root-authentication-method=socket", f"--auth-root-socket-user={self.user}", "--innodb-log-file-size=32M"]
         if os.getuid() == 0:
             command.append("--user=root")
@@ -38,8 +41,9 @@ class Database:
                 raise StackError(f"mariadb-install-db failed; see {self.log}")
 
     def start(self, options=(), seconds=60):
-        command = [find_program("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}", "--skip-networking",
-                   f"--pid-file={self.data}/mariadbd.pid", "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M",
+        self.tmp.mkdir(mode=0o700, exist_ok=True)
+        command = [find_program("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--tmpdir={self.tmp}", f"--socket={self.socket}",
+                   "--skip-networking", f"--pid-file={self.data}/mariadbd.pid", "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M",
                    "--innodb-buffer-pool-size=128M", "--character-set-server=utf8mb4", "--max-connections=600",
                    "--performance-schema=OFF", "--skip-name-resolve", *options]
         if os.getuid() == 0:

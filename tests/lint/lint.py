@@ -149,6 +149,15 @@ def check_sql(s):
             yield number, "SQL text belongs into store/"
 
 
+def check_hidden_lock(s):
+    """Measured: a query inside IF or SET locks the rows that it reads until the transaction ends, at every isolation level."""
+    if not s.path.startswith("sql/procedures/"):
+        return
+    for number, line in enumerate(s.lines, 1):
+        if re.match(r"\s*(IF|ELSEIF|SET)\b.*\(SELECT\b", line):
+            yield number, "a query inside IF or SET locks what it reads: SELECT ... INTO, with LOCK IN SHARE MODE if that is meant"
+
+
 def check_banned(s):
     if not s.is_c:
         return
@@ -259,6 +268,7 @@ RULES = {
     "layers": check_layers,
     "vendors": check_vendors,
     "sql": check_sql,
+    "hidden-lock": check_hidden_lock,
     "banned": check_banned,
     "function-length": check_function_length,
     "file-length": check_file_length,

@@ -29,7 +29,7 @@ CLEAN = {
     "cron/c.c": C + '#include "cronmain.h"\n#include "store/keys.h"\n',
     "tests/unit/test_x.c": C + '#include <mysql.h>\n#include "core/x.h"\n'
                            'static const char *sql = "DELETE FROM account";\n',
-    "sql/procedures/p.sql": "-- SPDX-License-Identifier: Apache-2.0\nSELECT 1;\n",
+    "sql/procedures/p.sql": "-- SPDX-License-Identifier: Apache-2.0\nSELECT EXISTS (SELECT 1 FROM t) INTO a;\n",
 }
 
 # rule: [(path, content)], each of which must be caught by this rule and by no other.
@@ -58,6 +58,10 @@ BREACHES = {
         ("fcgi-app/core/a.h", H + 'static const char *s = "SELECT 1";\n'),
         ("fcgi-app/db/a.h", H + 'static const char *s = " UPDATE account SET x = 1";\n'),
         ("cron/a.h", H + 'static const char *s = "CALL ledger_expire(?)";\n'),
+    ],
+    "hidden-lock": [
+        ("sql/procedures/a.sql", "-- SPDX-License-Identifier: Apache-2.0\n" + line + "\n")
+        for line in ("    IF NOT EXISTS (SELECT 1 FROM t) THEN", "ELSEIF a AND EXISTS (SELECT 1 FROM t) THEN", "SET a = (SELECT b FROM t);")
     ],
     "banned": [
         ("fcgi-app/core/a.h", H + f"static int x = {call}(a, b);\n")

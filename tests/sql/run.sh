@@ -35,7 +35,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 
-mariadb-install-db --no-defaults --datadir="$work/data" --auth-root-authentication-method=normal \
+mariadb-install-db --no-defaults --datadir="$work/data" --tmpdir="$work" --auth-root-authentication-method=normal \
     --skip-test-db --user="$(id -un)" >"$work/install.log" 2>&1 || {
     cat "$work/install.log" >&2
     exit 1

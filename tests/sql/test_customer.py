@@ -356,18 +356,48 @@ def test_refunds_through_stripe(world):
     assert customer.balance() == usd("0.006666667")
     again = db.call("refund_begin", customer.account_id, purchase, new_id("rfd"))
     assert again.refund_id == first.refund_id and again.cents == first.cents, "taken up again, not made anew"
-    assert charge(1666) == "known", "our own refund"
+    assert charge(1666) == "early", "our own refund or another one? That shows once ours has ended"
     # Stripe refuses: the credit is back, once.
     outcomes = at_once(world, 4, lambda c, i: c.call("refund_end", first.refund_id, 0, None, "no").outcome)
     assert outcomes == ["failed"] * 4 and customer.balance() == usd("11.666666667")
     second = db.call("refund_begin", customer.account_id, purchase, new_id("rfd"))
     assert (second.cents, second.refund_id != first.refund_id) == ("1166", True)
     assert db.call("refund_end", second.refund_id, 1, "re_1", None).outcome == "done"
+    assert charge(1666) == "known", "our own refund"
     assert db.call("refund_begin", customer.account_id, purchase, new_id("rfd")).outcome == "nothing_left"
     row = db.one(f"SELECT * FROM v_checkout WHERE checkout_id = '{number}'")
     assert (row.state, row.usd("refunded_usd")) == ("paid", usd("11.66"))
     # More than is left goes back at Stripe: what is unspent is taken, the rest is seen.
     assert charge(2000) == "refunded_in_part" and customer.balance() == 0
+
+
+def test_refunds_at_stripe_beside_ours(world):
+    """Somebody refunds in Stripe's dashboard while a refund of the customer's is under way, which Stripe then refuses."""
+    db, customer = world.db, Customer(world, "0")
+    number, cents = checkout(world, customer)
+    charge = lambda cents: db.call("stripe_refunded", new_id("evt"), "charge.refunded", number, f"pi_{number}", cents).outcome  # noqa: E731
+    paid(db, number, f"pi_{number}", int(cents))
+    purchase = int(db.value(f"SELECT purchase_id FROM checkout WHERE id = '{number}'"))
+    ours = db.call("refund_begin", customer.account_id, purchase, new_id("rfd"))
+    assert [charge(int(cents)), charge(500)] == ["early"] * 2 and customer.balance() == 0
+    assert db.call("refund_end", ours.refund_id, 0, None, "has been refunded").outcome == "failed"
+    assert customer.balance() == 20
+    assert charge(int(cents)) == "refunded" and customer.balance() == 0, "money and credit would both be the customer's"
+
+
+def test_refunds_at_stripe_wait_for_running_calls(world):
+    db, customer = world.db, Customer(world, "0")
+    number, cents = checkout(world, customer)
+    charge = lambda cents: db.call("stripe_refunded", new_id("evt"), "charge.refunded", number, f"pi_{number}", cents).outcome  # noqa: E731
+    paid(db, number, f"pi_{number}", int(cents))
+    held = world.authorize(customer.key_hash, bound=100000000, likely=1, limit=1)
+    assert charge(int(cents)) == "held" and customer.balance() == 20, "all of it is held"
+    assert db.value(f"SELECT COUNT(*) FROM stripe_event WHERE subject = '{number}' AND type = 'charge.refunded'") == "0"
+    world.release(held.rid)
+    assert charge(int(cents)) == "refunded" and customer.balance() == 0
+    number, cents = checkout(world, customer)
+    assert paid(db, number, f"pi_{number}", 1) == "mismatch"
+    assert charge(1) == "ignored", "never credited"
 
 
 def test_refund_refusals_of_customers(world):
@@ -402,6 +432,18 @@ def calls(world, actor, rows=51, key=None, to="2999-01-01", before="", model=Non
         actor.account_id if actor else "NULL", key or "NULL", since, to, before, model or "NULL",
         f"'{status}'" if status else "NULL", f"'{text}'" if text else "NULL", rows))
     return found[0].place, found[1:]
+
+
+def test_a_list_does_not_wait_for_a_call(world):
+    customer, call = Customer(world), world.connect()
+    world.settle(world.authorize(customer.key_hash).rid)
+    call.query(f"START TRANSACTION; UPDATE api_key SET held_usd = held_usd + 1 WHERE id = {customer.key_id}")
+    world.db.query("SET innodb_lock_wait_timeout = 1, tx_isolation = 'READ-COMMITTED'")  # the latter as the program
+    try:
+        assert len(calls(world, customer, key=customer.key_id)[1]) == 1
+    finally:
+        call.query("ROLLBACK")
+        world.db.query("SET innodb_lock_wait_timeout = DEFAULT, tx_isolation = DEFAULT")
 
 
 def test_calls_newest_first(world):

@@ -2,6 +2,7 @@
 """Media jobs: hold by variant and quantity, one outcome, the webhook in the same transaction."""
 
 import threading
+import time
 from decimal import Decimal
 
 from dbclient import DbError
@@ -27,6 +28,15 @@ def finish(world, job, ok=1, upstream=None, took=None, cost=None, rate="0.005", 
 
 def job_of(world, job):
     return world.db.query(f"SELECT * FROM job WHERE id = '{job['id']}'")[0]
+
+
+def until_waiting(world, count):
+    """Until so many transactions wait for a lock. The table is renewed only for who has not read it for 0.1 s."""
+    for _ in range(200):
+        time.sleep(0.15)
+        if int(world.db.value("SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'")) == count:
+            return
+    raise AssertionError(f"{count} transactions should wait for a lock")
 
 
 def test_one_attempt_makes_it(world):
@@ -56,6 +66,42 @@ def test_an_idempotency_key_does_not_drop_a_job(world):
     world.db.query("UPDATE idempotency SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE request_id = '%s'" % rid)
     again = world.db.call("idempotency_begin", customer.key_hash, name, print_of, request_id(), 30, 86400)
     assert (again.outcome, again.request_id) == ("run", rid)
+
+
+def test_an_idempotency_key_waits_for_a_job_that_is_being_made(world):
+    """The lease ends between the hold of the job and its row, in a transaction that then goes on: the hold stays as well."""
+    customer = Customer(world, "10", "Growth")
+    name, print_of, rid = b"m" * 32, b"f" * 32, request_id()
+    assert world.db.call("idempotency_begin", customer.key_hash, name, print_of, rid, 0, 86400).outcome == "run"
+    other = create(world, customer.key_hash)
+    blocker, results = world.connect(), {}
+    # Takes the place of the row, so that job_create gets stuck after its hold, and is rolled back.
+    blocker.query("START TRANSACTION")
+    blocker.query(f"UPDATE job SET id = 'tsk_{rid[4:]}' WHERE id = '{other['id']}'")
+
+    def make():
+        db = world.connect()
+        results["job"] = create(world, customer.key_hash, rid=rid, db=db)
+        db.close()
+
+    def take_over():
+        db = world.connect()
+        results["again"] = db.call("idempotency_begin", customer.key_hash, name, print_of, request_id(), 30, 86400)
+        db.close()
+
+    threads = []
+    for step in (make, take_over):
+        threads.append(threading.Thread(target=step))
+        threads[-1].start()
+        until_waiting(world, len(threads))
+    blocker.query("ROLLBACK")
+    blocker.close()
+    for thread in threads:
+        thread.join()
+    assert results["job"].outcome == "held"
+    assert (results["again"].outcome, results["again"].request_id) == ("run", rid)
+    assert customer.held() == usd("1.3")
+    assert finish(world, results["job"]).outcome == "finished"
 
 
 def test_hold_by_variant_and_quantity(world):

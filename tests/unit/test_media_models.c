@@ -86,6 +86,11 @@ static void test_quantities(void **state)
           "{\"image_size\":\"square\"}");
     check("elevenlabs/text-to-speech-turbo-2-5", "{\"text\":\"\xc3\xa4\xe2\x82\xac!\"}", "", 3,
           "{\"text\":\"\xc3\xa4\xe2\x82\xac!\"}");
+    /* What stands behind a NUL goes to the provider, too. */
+    check("elevenlabs/text-to-speech-turbo-2-5", "{\"text\":\"a\\u0000bcd\"}", "", 5,
+          "{\"text\":\"a\\u0000bcd\"}");
+    check("elevenlabs/text-to-dialogue-v3", "{\"dialogue\":[{\"text\":\"\\u0000ab\"}]}", "", 3,
+          "{\"dialogue\":[{\"text\":\"\\u0000ab\"}]}");
     check("elevenlabs/text-to-dialogue-v3", "{\"dialogue\":[{\"text\":\"ab\"},{\"text\":\"cde\"}]}",
           "", 5, "{\"dialogue\":[{\"text\":\"ab\"},{\"text\":\"cde\"}]}");
     check("recraft/generations", "{\"n\":3,\"style\":\"icon/outline\"}",
@@ -162,6 +167,8 @@ static void test_refused(void **state)
     check_refused("qwen/text-to-image", "{\"image_size\":{\"width\":4096,\"height\":4096}}",
                   "input.image_size");
     check_refused("elevenlabs/text-to-speech-turbo-2-5", "{}", "input.text");
+    check_refused("wan/2-7-text-to-video", "{\"resolution\":\"720p\\u0000\"}", "input.resolution");
+    check_refused("wan/2-7-text-to-video", "{\"duration\":\"5\\u00000\"}", "input.duration");
     check_refused("elevenlabs/text-to-dialogue-v3", "{\"dialogue\":[{\"text\":\"a\"},5]}",
                   "input.dialogue");
     check_refused("bytedance/seedance-2", "{\"reference_video_urls\":5}",

@@ -128,6 +128,12 @@ static void base64_is_read_strictly(void **state)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_int_equal(secret_unbase64(&b, span_of(bad[i])), -1);
     assert_int_equal(b.len, 0);
+    assert_int_equal(secret_unbase64_lines(&b, "Zm9v\nYmFy\nZg=="), 0);
+    assert_true(span_equals(buf_span(&b), "foobarf"));
+    assert_int_equal(secret_unbase64_lines(&b, ""), 0);
+    assert_int_equal(secret_unbase64_lines(&b, "Zm9v\nYmFy?"), -1);
+    assert_int_equal(secret_unbase64_lines(&b, "Zm9v\nYm"), -1);
+    assert_int_equal(b.len, 7);
     buf_fini(&b);
 }
 

@@ -18,6 +18,7 @@ struct seen {
     int status;
     int retry_after_s;
     char content_type[128];
+    size_t longest;
     int ticks;
     int watched;
     bool stop_at_head;
@@ -42,6 +43,7 @@ static int on_data(const char *data, size_t len, void *arg)
     struct seen *s = arg;
 
     assert_int_equal(s->heads, 1);
+    s->longest = len > s->longest ? len : s->longest;
     buf_append(&s->body, data, len);
     return s->stop_at_data;
 }
@@ -307,6 +309,30 @@ static void test_schemes(void **state)
     finish(&c);
 }
 
+/* The read buffer has its 4 KiB after calls that failed before they had a connection too. */
+static void test_read_buffer(void **state)
+{
+    (void)state;
+    enum { BODY = 60000 };
+    static char text[BODY + 200];
+    struct call c = {.peer.scripts = {{{PEER_REQUEST, NULL, 0}, {PEER_SEND, text, 0}}}};
+
+    int head = snprintf(text, sizeof text, HEAD "Content-Length: %d\r\n\r\n", BODY);
+    memset(text + head, 'x', BODY);
+    prepare(&c);
+    for (int i = 0; i < 3; i++) {
+        c.request.url = "file:///etc/passwd";
+        again(&c);
+        assert_int_not_equal(c.result.end, TRANSFER_DONE);
+    }
+    c.request.url = c.url;
+    again(&c);
+    assert_int_equal(c.result.end, TRANSFER_DONE);
+    assert_int_equal(c.seen.body.len, BODY);
+    assert_in_range(c.seen.longest, 1, 4096);
+    finish(&c);
+}
+
 static void test_silence(void **state)
 {
     (void)state;
@@ -488,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_cut_within_head),
         cmocka_unit_test(test_unreachable),
         cmocka_unit_test(test_schemes),
+        cmocka_unit_test(test_read_buffer),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_callbacks_stop),

@@ -272,23 +272,6 @@ static void test_outcomes(void **state)
     unload(&l);
 }
 
-static void test_check_url(void **state)
-{
-    char url[WEBHOOK_URL_MAX + 2] = "https://example.com/";
-    struct err err;
-
-    (void)state;
-    memset(url + 20, 'a', sizeof url - 21);
-    url[sizeof url - 1] = '\0';
-    assert_int_equal(webhook_check_url(url, "callBackUrl", &err), -1);
-    assert_int_equal(err.status, 400);
-    assert_string_equal(err.param, "callBackUrl");
-    url[WEBHOOK_URL_MAX] = '\0';
-    assert_int_equal(webhook_check_url(url, "callBackUrl", &err), 0);
-    assert_int_equal(webhook_check_url("ftp://example.com", "callBackUrl", &err), -1);
-    assert_int_equal(err.status, 400);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,7 +282,6 @@ int main(void)
         cmocka_unit_test(test_secret_that_does_not_open),
         cmocka_unit_test(test_secret_text),
         cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_check_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

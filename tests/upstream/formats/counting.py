@@ -15,7 +15,7 @@ def read(ask, body, headers):
     for name in body:
         if name not in TAKEN:
             raise Refuse(400, f"{name}: Extra inputs are not permitted")
-    messages.read(ask, dict(body, max_tokens=100000), headers)
+    messages.read(ask, dict(body, max_tokens=64000), headers)
 
 
 def plain(ask, answer):
