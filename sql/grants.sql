@@ -10,7 +10,7 @@
 --             only through ledger_*. These procedures run with the rights of the user that ran migrate.sh, so that
 --             user must stay.
 -- aig_cron    the cron programs, where they have a user of their own: as aig_app for now
--- aig_admin   the operator in phpMyAdmin: reads everything, edits the catalog, the rest through procedures
+-- aig_admin   the operator in phpMyAdmin or Adminer: reads everything, edits the catalog, the rest through procedures
 -- aig_reader  accounting, dashboards: the views and the catalog
 --
 -- A shared host with a single database user: leave this file out. That user owns the tables and can do all of the
@@ -102,6 +102,8 @@ GRANT EXECUTE ON PROCEDURE webhook_purge TO aig_app;
 GRANT aig_app TO aig_cron;
 
 GRANT SELECT ON * TO aig_admin;
+-- phpMyAdmin and Adminer read a procedure's parameters from its text.
+GRANT SELECT ON mysql.proc TO aig_admin;
 GRANT INSERT, UPDATE, DELETE ON model TO aig_admin;
 GRANT INSERT, UPDATE, DELETE ON model_alias TO aig_admin;
 GRANT INSERT, UPDATE, DELETE ON route TO aig_admin;

@@ -7,10 +7,12 @@
 #include "wire/completions_events.h"
 #include "wire/completions_upstream.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* These choose another model or a paid service, which the hold would not cover. */
-static const char *const refused_fields[] = {"models", "route", "plugins", "preset"};
+static const char *const refused_fields[] = {"models", "route", "plugins", "preset",
+                                             "web_search_options"};
 
 /* What the models that hedge for OpenAI's do not have. None of it changes what is asked; with
  * require_parameters OpenRouter would find no endpoint that takes it. */
@@ -50,6 +52,26 @@ static void fit_to_hedge(struct json_object *body)
     jsonx_set(body, "provider", provider);
 }
 
+/* OpenRouter runs tools of its own, for a fee. */
+static int check_tools(struct json_object *body, struct err *err)
+{
+    struct json_object *tools = jsonx_array(body, "tools");
+    size_t count = tools != NULL ? json_object_array_length(tools) : 0;
+    char path[32];
+
+    for (size_t i = 0; i < count; i++) {
+        const char *type = jsonx_str(json_object_array_get_idx(tools, i), "type", "");
+        if (strcmp(type, "function") == 0 || strcmp(type, "custom") == 0)
+            continue;
+        snprintf(path, sizeof path, "tools[%zu].type", i);
+        return err_set(err, ERR_UNSUPPORTED_VALUE, path,
+                       "'%s' must be 'function' for this model: tools that the provider runs are "
+                       "not offered here.",
+                       path);
+    }
+    return 0;
+}
+
 /* The client's own body. */
 static int pass_request(struct json_object **out, const struct neutral_request *request,
                         const struct neutral_target *target, struct err *err)
@@ -60,6 +82,8 @@ static int pass_request(struct json_object **out, const struct neutral_request *
                            "'%s' is not offered here: it could have the call served by another "
                            "model or at another price than the one shown.",
                            refused_fields[i]);
+    if (check_tools(request->body, err) != 0)
+        return -1;
     struct json_object *body = completions_upstream_body(request, target);
     json_object_object_del(body, "max_completion_tokens");
     jsonx_set_i64(body, "max_tokens", target->output_limit);

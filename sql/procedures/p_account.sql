@@ -19,8 +19,8 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE create_account(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
-    IN p_name VARCHAR(120) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4,
+    IN p_name VARCHAR(120) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -44,7 +44,7 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE disable_account(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -58,7 +58,7 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE enable_account(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -73,8 +73,8 @@ END //
 
 -- The tier stays until the tiers are computed anew from the spend of 30 days; set_markup is permanent.
 CREATE OR REPLACE PROCEDURE set_tier(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
-    IN p_tier VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4,
+    IN p_tier VARCHAR(32) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -90,7 +90,7 @@ BEGIN
     END;
 
     CALL account_find_inner(p_email, v_account_id);
-    SELECT id INTO v_tier_id FROM tier WHERE name = p_tier;
+    SELECT id INTO v_tier_id FROM tier WHERE name = p_tier COLLATE utf8mb4_unicode_ci;
     IF v_tier_id IS NULL THEN
         SELECT CONCAT('There is no tier ', COALESCE(p_tier, 'NULL'), '; there are ',
             GROUP_CONCAT(name ORDER BY min_spend_usd SEPARATOR ', '), '.') INTO v_message FROM tier;
@@ -108,7 +108,7 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE set_markup(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4,
     IN p_markup DECIMAL(6,4)
 )
 SQL SECURITY DEFINER

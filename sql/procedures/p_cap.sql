@@ -6,10 +6,10 @@ DELIMITER //
 -- have paid for the team. A cap below what is spent and held already only stops new calls; cap_committed_usd remembers
 -- that sum, so that v_ledger_check knows. Needs a transaction in READ COMMITTED.
 CREATE OR REPLACE PROCEDURE set_cap_inner(
-    IN p_scope VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_scope VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_id INT UNSIGNED,
     IN p_usd DECIMAL(18,9),
-    IN p_period VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_period VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
     OUT o_spent_usd DECIMAL(18,9),
     OUT o_held_usd DECIMAL(18,9)
 )
@@ -18,7 +18,7 @@ MODIFIES SQL DATA
 COMMENT 'Internal: set_cap without its transaction'
 BEGIN
     DECLARE v_day DATE DEFAULT UTC_DATE();
-    DECLARE v_period, v_old_period VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
+    DECLARE v_period, v_old_period VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_window_start, v_window_end, v_old_end DATE;
     DECLARE v_payer_id, v_team_id INT UNSIGNED;
     DECLARE v_earlier, v_committed DECIMAL(18,9);
@@ -97,10 +97,10 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE set_cap(
-    IN p_scope VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_scope VARCHAR(32) CHARACTER SET ascii,
     IN p_id INT UNSIGNED,
     IN p_usd DECIMAL(18,9),
-    IN p_period VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin
+    IN p_period VARCHAR(32) CHARACTER SET ascii
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA

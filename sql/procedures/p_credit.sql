@@ -88,9 +88,9 @@ END //
 
 -- Books a payment. The reference is the number at the payment provider; booking it again changes nothing.
 CREATE OR REPLACE PROCEDURE credit_purchase(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4,
     IN p_usd DECIMAL(18,9),
-    IN p_reference VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_reference VARCHAR(128) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -118,9 +118,9 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE grant_credit(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4,
     IN p_usd DECIMAL(18,9),
-    IN p_note VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_note VARCHAR(255) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -182,7 +182,7 @@ END //
 -- once they have ended, the rest can be refunded with another call. Pay the sum that it shows back to the customer.
 -- A payment through Stripe can as well be refunded in Stripe's dashboard alone: its event takes the credit back.
 CREATE OR REPLACE PROCEDURE refund_purchase(
-    IN p_id INT UNSIGNED
+    IN p_purchase_id INT UNSIGNED
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -200,27 +200,27 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    SELECT kind, created_at INTO v_kind, v_created_at FROM purchase WHERE id = p_id;
+    SELECT kind, created_at INTO v_kind, v_created_at FROM purchase WHERE id = p_purchase_id;
     IF v_kind IS NULL THEN
-        SET v_message = CONCAT('There is no purchase ', COALESCE(p_id, 'NULL'), '.');
+        SET v_message = CONCAT('There is no purchase ', COALESCE(p_purchase_id, 'NULL'), '.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     ELSEIF v_kind <> 'purchase' THEN
-        SET v_message = CONCAT('Number ', p_id, ' is a free grant; only purchases can be refunded.');
+        SET v_message = CONCAT('Number ', p_purchase_id, ' is a free grant; only purchases can be refunded.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     ELSEIF v_created_at < UTC_TIMESTAMP(6) - INTERVAL 30 DAY THEN
-        SET v_message = CONCAT('Purchase ', p_id, ' is more than 30 days old and cannot be refunded any more.');
+        SET v_message = CONCAT('Purchase ', p_purchase_id, ' is more than 30 days old and cannot be refunded any more.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
 
-    CALL refund_take_inner(p_id, NULL, 0.000000001, v_refund, v_remaining, v_free);
+    CALL refund_take_inner(p_purchase_id, NULL, 0.000000001, v_refund, v_remaining, v_free);
     IF v_refund <= 0 THEN
-        SET v_message = CONCAT('Nothing of purchase ', p_id, ' can be refunded: ', v_remaining,
+        SET v_message = CONCAT('Nothing of purchase ', p_purchase_id, ' can be refunded: ', v_remaining,
             ' US dollars of it are unspent, and ', v_free, ' of the balance are not held by running calls.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
     COMMIT;
     SELECT p.id AS purchase_id, a.email, v_refund AS refund_usd, p.remaining_usd AS still_held_usd, a.balance_usd
-    FROM purchase p JOIN account a ON a.id = p.account_id WHERE p.id = p_id;
+    FROM purchase p JOIN account a ON a.id = p.account_id WHERE p.id = p_purchase_id;
 END //
 
 DELIMITER ;

@@ -25,8 +25,8 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE create_key(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
-    IN p_name VARCHAR(120) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4,
+    IN p_name VARCHAR(120) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -65,23 +65,23 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE disable_key(
-    IN p_id INT UNSIGNED
+    IN p_key_id INT UNSIGNED
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
 COMMENT 'Operator: refuses new calls with a key. Number of the key, as in v_key'
 BEGIN
-    CALL key_enable_inner(p_id, 0);
+    CALL key_enable_inner(p_key_id, 0);
 END //
 
 CREATE OR REPLACE PROCEDURE enable_key(
-    IN p_id INT UNSIGNED
+    IN p_key_id INT UNSIGNED
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
 COMMENT 'Operator: lets a disabled key call again. Number of the key, as in v_key'
 BEGIN
-    CALL key_enable_inner(p_id, 1);
+    CALL key_enable_inner(p_key_id, 1);
 END //
 
 -- Replaces the list of models of a key. p_models: a JSON array of names or aliases; NULL: every model. o_unknown is
@@ -121,8 +121,8 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE set_key_models(
-    IN p_id INT UNSIGNED,
-    IN p_models TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_key_id INT UNSIGNED,
+    IN p_models TEXT CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -138,9 +138,9 @@ BEGIN
         RESIGNAL;
     END;
 
-    SELECT id INTO v_id FROM api_key WHERE id = p_id;
+    SELECT id INTO v_id FROM api_key WHERE id = p_key_id;
     IF v_id IS NULL THEN
-        SET v_message = CONCAT('There is no key ', COALESCE(p_id, 'NULL'), '; v_key lists them.');
+        SET v_message = CONCAT('There is no key ', COALESCE(p_key_id, 'NULL'), '; v_key lists them.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     ELSEIF TRIM(p_models) = '' THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
@@ -149,7 +149,7 @@ BEGIN
     SET v_json = CONCAT('[', REGEXP_REPLACE(JSON_QUOTE(TRIM(p_models)), '[[:space:]]*,[[:space:]]*', '","'), ']');
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    CALL key_models_inner(p_id, v_json, v_unknown);
+    CALL key_models_inner(p_key_id, v_json, v_unknown);
     IF v_unknown IS NOT NULL THEN
         SET v_message = CONCAT('There is no model ', v_unknown, '; table model has those that there are.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
@@ -157,7 +157,7 @@ BEGIN
     COMMIT;
     SELECT k.id AS key_id, k.name, IF(k.models_limited, (SELECT GROUP_CONCAT(m.name ORDER BY m.name SEPARATOR ', ')
         FROM api_key_model x JOIN model m ON m.id = x.model_id WHERE x.key_id = k.id), 'every model') AS models
-    FROM api_key k WHERE k.id = p_id;
+    FROM api_key k WHERE k.id = p_key_id;
 END //
 
 DELIMITER ;

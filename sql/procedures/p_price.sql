@@ -28,7 +28,7 @@ END //
 -- Prices that were entered for a later time stay and take over then; the result shows all that are yet to come.
 -- What tools cost (set_tool_price) goes over from the version before.
 CREATE OR REPLACE PROCEDURE set_price(
-    IN p_model VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_model VARCHAR(64) CHARACTER SET ascii,
     IN p_input_usd DECIMAL(18,9),
     IN p_cached_input_usd DECIMAL(18,9),
     IN p_cache_write_5m_usd DECIMAL(18,9),
@@ -155,9 +155,9 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE set_unit_price(
-    IN p_model VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
-    IN p_variant VARCHAR(120) CHARACTER SET ascii COLLATE ascii_bin,
-    IN p_unit VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_model VARCHAR(64) CHARACTER SET ascii,
+    IN p_variant VARCHAR(120) CHARACTER SET ascii,
+    IN p_unit VARCHAR(32) CHARACTER SET ascii,
     IN p_usd DECIMAL(18,9),
     IN p_valid_from DATETIME(6)
 )
@@ -173,7 +173,7 @@ BEGIN
     SELECT kind INTO v_kind FROM model WHERE id = v_model_id;
     IF v_kind IN ('chat', 'embedding') THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'This model is charged by tokens: use set_price.';
-    ELSEIF COALESCE(p_unit, '') NOT IN ('image', 'megapixel', 'second', 'video', 'request', 'kchar', 'song') THEN
+    ELSEIF COALESCE(p_unit, '') COLLATE ascii_bin NOT IN ('image', 'megapixel', 'second', 'video', 'request', 'kchar', 'song') THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
             'The unit must be image, megapixel, second, video, request, kchar or song.';
     ELSEIF p_usd IS NULL OR p_usd < 0 THEN

@@ -142,7 +142,7 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE verify_account(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -161,13 +161,14 @@ BEGIN
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
-    SELECT EXISTS (SELECT 1 FROM account WHERE email = TRIM(p_email)) INTO v_found;
+    SELECT EXISTS (SELECT 1 FROM account WHERE email = TRIM(p_email) COLLATE utf8mb4_unicode_ci) INTO v_found;
     IF v_found THEN
         SET v_message = CONCAT('There is an account with the e-mail address ', TRIM(p_email), ' already.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
     END IF;
     SELECT token_hash INTO v_token_hash FROM signup_token
-    WHERE email = TRIM(p_email) AND kind = 'verify' AND used_at IS NULL ORDER BY created_at DESC LIMIT 1 FOR UPDATE;
+    WHERE email = TRIM(p_email) COLLATE utf8mb4_unicode_ci AND kind = 'verify' AND used_at IS NULL
+    ORDER BY created_at DESC LIMIT 1 FOR UPDATE;
     IF v_token_hash IS NULL THEN
         SET v_message = CONCAT('Nobody has signed up with the e-mail address ', COALESCE(p_email, 'NULL'),
             ' of late; CALL create_account opens an account.');

@@ -50,8 +50,8 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE create_team(
-    IN p_name VARCHAR(120) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
-    IN p_payer_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_name VARCHAR(120) CHARACTER SET utf8mb4,
+    IN p_payer_email VARCHAR(254) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -77,8 +77,8 @@ END //
 
 CREATE OR REPLACE PROCEDURE add_member(
     IN p_team_id INT UNSIGNED,
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
-    IN p_role VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4,
+    IN p_role VARCHAR(32) CHARACTER SET ascii
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -92,7 +92,7 @@ BEGIN
     IF v_team_id IS NULL THEN
         SET v_message = CONCAT('There is no team ', COALESCE(p_team_id, 'NULL'), '; v_team lists them.');
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_message;
-    ELSEIF COALESCE(p_role, '') NOT IN ('owner', 'admin', 'member') THEN
+    ELSEIF COALESCE(p_role, '') COLLATE ascii_bin NOT IN ('owner', 'admin', 'member') THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'The role must be owner, admin or member.';
     END IF;
     INSERT INTO team_member (team_id, account_id, role) VALUES (p_team_id, v_account_id, p_role)
@@ -132,7 +132,7 @@ END //
 
 CREATE OR REPLACE PROCEDURE transfer_team(
     IN p_team_id INT UNSIGNED,
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -163,7 +163,7 @@ END //
 
 CREATE OR REPLACE PROCEDURE create_team_key(
     IN p_member_id INT UNSIGNED,
-    IN p_name VARCHAR(120) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+    IN p_name VARCHAR(120) CHARACTER SET utf8mb4
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA

@@ -12,8 +12,8 @@ DELIMITER //
 -- history. Only accounts that change are locked, at most 200 in a transaction, for the two statements that change them.
 -- One row for each change; p_dry_run: the same rows, and nothing changes. NULL, NULL: all accounts.
 CREATE OR REPLACE PROCEDURE recompute_tiers(
-    IN p_from_id INT UNSIGNED,
-    IN p_to_id INT UNSIGNED,
+    IN p_from_account_id INT UNSIGNED,
+    IN p_to_account_id INT UNSIGNED,
     IN p_dry_run TINYINT
 )
 SQL SECURITY DEFINER
@@ -22,7 +22,7 @@ COMMENT 'Cron: tiers from the spend of 30 days. First and last account or NULL, 
 BEGIN
     DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
     DECLARE v_since DATETIME DEFAULT DATE(v_now) + INTERVAL HOUR(v_now) - 719 HOUR;
-    DECLARE v_next INT UNSIGNED DEFAULT COALESCE(p_from_id, 1);
+    DECLARE v_next INT UNSIGNED DEFAULT COALESCE(p_from_account_id, 1);
     DECLARE v_lowest SMALLINT UNSIGNED;
     DECLARE v_first, v_last INT UNSIGNED;
     DECLARE v_ids TEXT CHARACTER SET ascii;
@@ -34,7 +34,7 @@ BEGIN
         RESIGNAL;
     END;
 
-    IF p_from_id > p_to_id THEN
+    IF p_from_account_id > p_to_account_id THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'The first account must not come after the last one.';
     END IF;
     SET SESSION group_concat_max_len = 65535;
@@ -49,7 +49,7 @@ BEGIN
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         START TRANSACTION;
         SELECT GROUP_CONCAT(id), MAX(id) INTO v_ids, v_last
-        FROM (SELECT id FROM account WHERE id >= v_next AND id <= COALESCE(p_to_id, 4294967295)
+        FROM (SELECT id FROM account WHERE id >= v_next AND id <= COALESCE(p_to_account_id, 4294967295)
             ORDER BY id LIMIT 5000) c;
         IF v_ids IS NULL THEN
             COMMIT;

@@ -149,7 +149,7 @@ END //
 
 -- Outcomes: queued; under_way: an attempt is being made just now; unknown: the account has no such row.
 CREATE OR REPLACE PROCEDURE webhook_redeliver_inner(
-    IN p_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
     IN p_account_id INT UNSIGNED,
     OUT o_outcome VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin
 )
@@ -302,7 +302,7 @@ BEGIN
 END //
 
 CREATE OR REPLACE PROCEDURE redeliver_webhook(
-    IN p_id CHAR(30) CHARACTER SET ascii COLLATE ascii_bin
+    IN p_delivery_id VARCHAR(64) CHARACTER SET ascii
 )
 SQL SECURITY DEFINER
 MODIFIES SQL DATA
@@ -310,16 +310,16 @@ COMMENT 'Operator: sends a webhook once more, whatever became of it. Number of t
 BEGIN
     DECLARE v_outcome VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin;
 
-    CALL webhook_redeliver_inner(p_id, NULL, v_outcome);
+    CALL webhook_redeliver_inner(p_delivery_id, NULL, v_outcome);
     IF v_outcome = 'unknown' THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'There is no such delivery; the numbers are in webhook_delivery.';
     END IF;
     SELECT d.id, a.email, d.url, d.state, v_outcome AS outcome
-    FROM webhook_delivery d JOIN account a ON a.id = d.account_id WHERE d.id = p_id;
+    FROM webhook_delivery d JOIN account a ON a.id = d.account_id WHERE d.id = p_delivery_id COLLATE ascii_bin;
 END //
 
 CREATE OR REPLACE PROCEDURE redeliver_dead_webhooks(
-    IN p_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci,
+    IN p_email VARCHAR(254) CHARACTER SET utf8mb4,
     IN p_since DATETIME
 )
 SQL SECURITY DEFINER

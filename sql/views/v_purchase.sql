@@ -12,7 +12,8 @@ FROM (
         SUM(p.remaining_usd) OVER (PARTITION BY p.account_id ORDER BY p.kind = 'grant' DESC, p.created_at, p.id) AS up_to_here,
         SUM(p.remaining_usd) OVER (PARTITION BY p.account_id) - a.balance_usd AS unassigned
     FROM purchase p JOIN account a ON a.id = p.account_id
-) p;
+) p
+ORDER BY p.created_at DESC, p.purchase_id DESC;
 
 -- Payments through Stripe, and what of them was refunded there at the customer's wish.
 CREATE OR REPLACE SQL SECURITY DEFINER VIEW v_checkout AS
@@ -20,4 +21,5 @@ SELECT c.id AS checkout_id, a.email, c.amount_usd, c.state, c.purchase_id, c.pay
     (SELECT SUM(r.amount_usd) FROM refund r WHERE r.purchase_id = c.purchase_id AND r.state = 'done') AS refunded_usd,
     (SELECT SUM(r.amount_usd) FROM refund r WHERE r.purchase_id = c.purchase_id AND r.state = 'pending') AS refund_pending_usd,
     c.created_at, c.changed_at
-FROM checkout c JOIN account a ON a.id = c.account_id;
+FROM checkout c JOIN account a ON a.id = c.account_id
+ORDER BY c.created_at DESC;

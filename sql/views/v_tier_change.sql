@@ -6,4 +6,5 @@ SELECT c.changed_at, a.email, f.name AS from_tier, t.name AS to_tier, c.spend_us
 FROM tier_change c
     JOIN account a ON a.id = c.account_id
     JOIN tier f ON f.id = c.from_tier_id
-    JOIN tier t ON t.id = c.to_tier_id;
+    JOIN tier t ON t.id = c.to_tier_id
+ORDER BY c.changed_at DESC;

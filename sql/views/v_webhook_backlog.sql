@@ -14,4 +14,5 @@ FROM (SELECT account_id, SUBSTRING_INDEX(SUBSTRING_INDEX(SUBSTRING_INDEX(url, '/
         IF(state = 'pending', GREATEST(0, TIMESTAMPDIFF(SECOND, due, UTC_TIMESTAMP())), 0) AS overdue_s
     FROM webhook_delivery WHERE state IN ('pending', 'dead')) b
     JOIN account a ON a.id = b.account_id
-GROUP BY a.email, b.host;
+GROUP BY a.email, b.host
+ORDER BY overdue_s DESC, dead DESC;

@@ -1,19 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures drain-webhooks and prints a table: deliveries a second to a server on this machine, memory over many due rows, what a run
-with nothing due costs, and what arrives when it is killed again and again.
+"""Measures webhooks and prints a line a part: deliveries a second of drain-webhooks to a server on this machine, its memory over many
+due rows, what a run with nothing due costs, what arrives when it is killed again and again, and how long after a provider's callback
+the first delivery is there.
 
-    tests/bench/webhooks.py --build=DIR               everything, about a minute and a half
+    tests/bench/webhooks.py --build=DIR               everything, about two minutes
     tests/bench/webhooks.py --build=DIR --quick       a tenth of the rows
-    tests/bench/webhooks.py --build=DIR --only=rate,memory,idle,kill
+    tests/bench/webhooks.py --build=DIR --only=rate,memory,idle,kill,first
 
-The receiver is a Python process on the same cores, so the rate is a lower bound. Times are never asserted; the exit status is 1 only
-when a webhook was lost, or arrived under two ids. Standard library only.
+For figures to be kept: on a machine that does nothing else, `make` without sanitizers, then `python3 tests/bench/webhooks.py` three
+times; take the run in the middle. The receiver is a Python process on the same cores, so the rate is a lower bound. Times are never
+asserted; the exit status is 1 only when a webhook was lost, or arrived under two ids. Standard library only, but `first` runs the fake
+upstream, which needs aiohttp.
 """
 
 import argparse
 import asyncio
+import base64
 import collections
+import hashlib
+import hmac
+import http.client
 import json
 import multiprocessing
 import os
@@ -30,10 +37,10 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "env"))
-from process import StackError, clean_environment  # noqa: E402
+from process import StackError, clean_environment, free_port  # noqa: E402
 from stack import Stack  # noqa: E402
 
-PARTS = ("rate", "memory", "idle", "kill")
+PARTS = ("rate", "memory", "idle", "kill", "first")
 BODY_BYTES = 1500
 
 
@@ -41,9 +48,10 @@ BODY_BYTES = 1500
 
 
 class Peer(asyncio.Protocol):
-    """Answers every POST with 200 and notes its webhook-id by path; GET tells what has come."""
+    """Answers every POST with 200 and notes its webhook-id by path, and when the first came; GET tells what has come."""
 
     seen = collections.defaultdict(set)
+    first_at = {}
     total = 0
 
     def connection_made(self, transport):
@@ -58,19 +66,22 @@ class Peer(asyncio.Protocol):
                 return
             self.data = self.data[end + 4 + length:]
             if head.startswith(b"GET"):
-                self.tell(head.startswith(b"GET /forget"))
+                self.tell(head.startswith(b"GET /forget"), head.startswith(b"GET /times"))
             else:
-                at = head.index(b"webhook-id: ") + 12
-                self.seen[head[6:head.index(b" ", 6)]].add(head[at:at + 30])
+                at, path = head.index(b"webhook-id: ") + 12, head[6:head.index(b" ", 6)]
+                self.first_at.setdefault(path, time.monotonic())
+                self.seen[path].add(head[at:at + 30])
                 Peer.total += 1
                 self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    def tell(self, forget):
+    def tell(self, forget, times):
         many = sum(len(ids) > 1 for ids in self.seen.values()) if forget else 0
-        body = json.dumps({"tasks": len(self.seen), "total": self.total, "many_ids": many}).encode()
+        body = json.dumps({"tasks": len(self.seen), "total": self.total, "many_ids": many,
+                           "times": {k.decode(): v for k, v in self.first_at.items()} if times else None}).encode()
         self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
         if forget:
             self.seen.clear()
+            self.first_at.clear()
             Peer.total = 0
 
 
@@ -221,8 +232,68 @@ def kill(bench, quick):
     return got["tasks"] == count and got["many_ids"] == 0
 
 
+# --- From the provider's callback to the customer, through the gateway -----------------------------------
+
+
+def percentiles(values):
+    values = sorted(values)
+    return f"p50 {values[len(values) // 2] * 1000:.2f} ms, p99 {values[int(len(values) * 0.99)] * 1000:.2f} ms"
+
+
+def send(port, method, path, body=None, headers=None):
+    """One request on a connection of its own; when it was begun."""
+    began = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path, body, headers or {})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    if answer.status != 200:
+        raise StackError(f"{method} {path}: {answer.status}")
+    return began
+
+
+def signed(task):
+    """A callback as kie.ai signs it: (body, headers)."""
+    stamp = str(int(time.time()))
+    mac = hmac.new(b"fake-kie-webhook-key", f"{task}.{stamp}".encode(), hashlib.sha256).digest()
+    return json.dumps({"code": 200, "data": {"taskId": task}}), {
+        "Content-Type": "application/json", "X-Webhook-Timestamp": stamp, "X-Webhook-Signature": base64.b64encode(mac).decode()}
+
+
+def first(bench, quick):
+    """Jobs that have ended at the provider, whose callbacks come one after the other. The gateway checks the signature, asks the provider
+    what became of the task, settles, and delivers: all of it, with two durable transactions, lies between the two moments."""
+    count, port = 200 if quick else 1000, free_port()
+    with Stack(builddir=bench.stack.builddir, port=port, config={"allow_private_webhooks": "yes", "public_url": f"http://127.0.0.1:{port}"}) as stack:
+        account = stack.account("1000")
+        bench.receiver.ask("/forget")
+        for i in range(count):
+            status, _, body = stack.call("POST", "/v1/jobs/createTask", key=account.key, body={
+                "model": "suno-v6", "callBackUrl": f"http://127.0.0.1:{bench.receiver.port}/{i}", "input": {"prompt": '[[fake:{"callback":false}]]'}})
+            if status != 200:
+                raise StackError(f"createTask: {status} {body}")
+        jobs = stack.sql("SELECT id, upstream_id FROM job ORDER BY id")
+        began = {i: send(port, "POST", f"/api/v1/callbacks/kie/{job['id']}", *signed(job["upstream_id"])) for i, job in enumerate(jobs)}
+        end = time.monotonic() + 60
+        while bench.receiver.ask()["tasks"] < count and time.monotonic() < end:
+            time.sleep(0.05)
+        got, bare, question = bench.receiver.ask("/times")["times"], [], []
+        for i, job in enumerate(jobs):
+            at = send(bench.receiver.port, "POST", f"/bare{i}", "x" * 600, {"webhook-id": job["id"]})
+            bare.append((f"bare{i}", at))
+            asked = send(stack.upstream.port, "GET", f"/kie/api/v1/jobs/recordInfo?taskId={job['upstream_id']}", None, {"Authorization": "Bearer fake-kie-key"})
+            question.append(time.monotonic() - asked)
+        times = bench.receiver.ask("/times")["times"]
+    lost = [i for i in began if str(i) not in got]
+    print(f"first: {count:,} callbacks of a provider, to the customer's first delivery: {percentiles([got[str(i)] - at for i, at in began.items() if str(i) in got])}")
+    print(f"       beside it: the same server asked directly, {percentiles([times[name] - at for name, at in bare])}; "
+          f"the provider's answer about a task, {percentiles(question)}")
+    return not lost
+
+
 def main():
-    parser = argparse.ArgumentParser(description="Measures drain-webhooks.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.environ.get("top_builddir", str(HERE.parents[1])))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default=",".join(PARTS))
@@ -231,7 +302,7 @@ def main():
     try:
         bench = Bench(options.build)
         for part in options.only.split(","):
-            right = {"rate": rate, "memory": memory, "idle": idle, "kill": kill}[part](bench, options.quick) and right
+            right = {"rate": rate, "memory": memory, "idle": idle, "kill": kill, "first": first}[part](bench, options.quick) and right
             sys.stdout.flush()
     except StackError as problem:
         sys.exit(f"webhooks.py: {problem}")

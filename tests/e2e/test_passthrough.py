@@ -206,13 +206,22 @@ def test_answer_shows_nothing_of_the_providers_account(world, account):
     assert "FAKEfake" not in str(shown)
 
 
-@pytest.mark.parametrize("field", ["models", "route", "plugins", "preset"])
-def test_openrouter_fields_that_choose_another_model_are_refused(world, account, field):
+@pytest.mark.parametrize("field", ["models", "route", "plugins", "preset", "web_search_options"])
+def test_openrouter_fields_that_choose_another_model_or_service_are_refused(world, account, field):
     word = new_word()
     answer = account.api.chat(word, model="deepseek-v3.2", **{field: ["openai/gpt-5"]})
     assert answer.status == 400 and answer.error["param"] == field, answer
     assert world.fake.requests(word) == []
     assert account.spent() == 0
+
+
+@pytest.mark.parametrize("tool", [{"type": "openrouter:web_search"}, {"type": "web_search"}, {}, 7])
+def test_openrouters_own_tools_are_refused(world, account, tool):
+    """They cost more than the hold covers."""
+    word = new_word()
+    answer = account.api.chat(word, model="deepseek-v3.2", tools=[TOOL, tool])
+    assert answer.status == 400 and answer.error["param"] == "tools[1].type", answer
+    assert world.fake.requests(word) == [] and account.spent() == 0
 
 
 @pytest.mark.parametrize("tier", ["priority", "scale", 7])

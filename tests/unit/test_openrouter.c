@@ -47,7 +47,8 @@ static void test_write_request(void **state)
 static void test_refused_fields(void **state)
 {
     (void)state;
-    static const char *const fields[] = {"models", "route", "plugins", "preset"};
+    static const char *const fields[] = {"models", "route", "plugins", "preset",
+                                         "web_search_options"};
     struct buf out;
 
     buf_init(&out, SESSION_OUT_MAX);
