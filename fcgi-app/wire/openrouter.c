@@ -57,7 +57,7 @@ static int check_tools(struct json_object *body, struct err *err)
 {
     struct json_object *tools = jsonx_array(body, "tools");
     size_t count = tools != NULL ? json_object_array_length(tools) : 0;
-    char path[32];
+    char path[48];
 
     for (size_t i = 0; i < count; i++) {
         const char *type = jsonx_str(json_object_array_get_idx(tools, i), "type", "");
