@@ -13,11 +13,6 @@ static const char *const api_names[] = {
     [API_REPLICATE] = "replicate",   [API_OTHER] = "other",
 };
 
-const char *route_api_name(enum catalog_api api)
-{
-    return api_names[api];
-}
-
 static const char *const kind_paths[] = {
     [KIND_CHAT] = "POST /v1/chat/completions", [KIND_EMBEDDING] = "POST /v1/embeddings",
     [KIND_IMAGE] = "POST /v1/jobs/createTask", [KIND_VIDEO] = "POST /v1/jobs/createTask",

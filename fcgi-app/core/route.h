@@ -37,7 +37,4 @@ int route_choose(struct route_list *out, const struct catalog_model *model, enum
 int route_check(const struct catalog_model *model, const struct neutral_request *request,
                 struct err *err) AIG_MUST_USE;
 
-/* "openai", "anthropic", ...: as in the catalog. */
-const char *route_api_name(enum catalog_api api);
-
 #endif

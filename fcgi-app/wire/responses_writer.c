@@ -205,13 +205,6 @@ void responses_write_response(struct buf *out, void *writer)
     }
 }
 
-void responses_write_end(struct buf *out, void *writer, const struct usage *usage,
-                         const char *cost_usd)
-{
-    (void)responses_write_items(out, writer, usage, cost_usd);
-    responses_write_response(out, writer);
-}
-
 /* Failures. */
 
 /* The codes that a response's error can have. */

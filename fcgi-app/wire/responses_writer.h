@@ -57,9 +57,6 @@ void responses_write_event(struct buf *out, void *writer, const struct event *ev
 struct json_object *responses_write_items(struct buf *out, void *writer, const struct usage *usage,
                                           const char *cost_usd);
 void responses_write_response(struct buf *out, void *writer);
-/* Both. */
-void responses_write_end(struct buf *out, void *writer, const struct usage *usage,
-                         const char *cost_usd);
 
 /* A stream that fails: an `error` event, on which the SDKs raise, and response.failed. */
 void responses_write_failure(struct buf *out, void *writer, const struct err *err);

@@ -91,7 +91,7 @@ BEGIN
     ORDER BY c.n;
 END //
 
--- The responses that have the items of a JSON array of ids, each once, at most so many.
+-- The responses that have the items of a JSON array of ids, each once, at most so many of them and 16 MiB.
 CREATE OR REPLACE PROCEDURE stored_response_items(
     IN p_item_ids MEDIUMTEXT CHARACTER SET utf8mb4,
     IN p_key_id INT UNSIGNED,
@@ -106,13 +106,17 @@ BEGIN
 
     CALL stored_scope_inner(p_key_id, v_account_id, v_owner_id);
     SELECT r.id, r.previous_id, r.depth, r.chain_bytes, TO_BASE64(r.sealed) AS sealed
-    FROM (SELECT DISTINCT i.response_id
-            FROM JSON_TABLE(p_item_ids, '$[*]'
-                COLUMNS (item_id VARCHAR(96) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) j
-                JOIN stored_item i ON i.item_id = j.item_id) f
-        JOIN stored_response r ON r.id = f.response_id AND r.account_id = v_account_id AND r.owner_id = v_owner_id
-            AND r.expires_at > v_now
-    ORDER BY r.id DESC LIMIT p_max;
+    FROM (SELECT s.id, SUM(LENGTH(s.sealed)) OVER (ORDER BY s.id DESC) AS bytes
+            FROM (SELECT DISTINCT i.response_id
+                    FROM JSON_TABLE(p_item_ids, '$[*]'
+                        COLUMNS (item_id VARCHAR(96) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) j
+                        JOIN stored_item i ON i.item_id = j.item_id) f
+                JOIN stored_response s ON s.id = f.response_id AND s.account_id = v_account_id
+                    AND s.owner_id = v_owner_id AND s.expires_at > v_now
+            ORDER BY s.id DESC LIMIT p_max) n
+        JOIN stored_response r ON r.id = n.id
+    WHERE n.bytes <= 16 * 1024 * 1024
+    ORDER BY r.id DESC;
 END //
 
 CREATE OR REPLACE PROCEDURE stored_response_delete(

@@ -193,7 +193,7 @@ MODIFIES SQL DATA
 COMMENT 'API: accepts an invitation to a team'
 BEGIN
     DECLARE v_outcome VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT 'ok';
-    DECLARE v_id, v_team_id INT UNSIGNED;
+    DECLARE v_id, v_team_id, v_members INT UNSIGNED;
     DECLARE v_email VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
     DECLARE v_role, v_now_role VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_open, v_same BOOLEAN DEFAULT FALSE;
@@ -216,6 +216,11 @@ BEGIN
     ELSE
         SELECT role INTO v_now_role FROM team_member
         WHERE team_id = v_team_id AND account_id = p_actor_id AND enabled;
+        SELECT COUNT(*) INTO v_members FROM team_member WHERE team_id = v_team_id AND enabled;
+    END IF;
+    IF v_outcome = 'ok' AND v_now_role IS NULL AND v_members >= 500 THEN
+        SET v_outcome = 'too_many_members';
+    ELSEIF v_outcome = 'ok' THEN
         UPDATE team_invitation SET closed_at = UTC_TIMESTAMP(), outcome = 'accepted' WHERE id = v_id;
         IF v_now_role IS NULL THEN
             INSERT INTO team_member (team_id, account_id, role) VALUES (v_team_id, p_actor_id, v_role)

@@ -68,7 +68,8 @@ static void check_writer(const struct neutral_request *request)
     buf_init(&out, OUT_MAX);
     responses_writer_init(&w, request, "req_01ARZ3NDEKTSV4RRFFQ69G5FAV", 1);
     responses_write_event(&out, &w, &text);
-    responses_write_end(&out, &w, &usage, "0.5");
+    FUZZ_REQUIRE(responses_write_items(&out, &w, &usage, "0.5") != NULL);
+    responses_write_response(&out, &w);
     if (!request->stream) {
         FUZZ_REQUIRE(jsonx_parse(&answer, out.data, out.len, &err) == 0);
         json_object_put(answer);
@@ -189,7 +190,8 @@ static void check_stream(const char *text, size_t size)
     int rc = sse_reader_feed(&sse, text, size, on_sse, &s);
     FUZZ_REQUIRE(rc == s.rc || rc == SSE_TOO_LONG);
     if (s.done) {
-        responses_write_end(&s.out, &s.writer, &s.usage, NULL);
+        FUZZ_REQUIRE(responses_write_items(&s.out, &s.writer, &s.usage, NULL) != NULL);
+        responses_write_response(&s.out, &s.writer);
     } else {
         err_set(&s.err, ERR_UPSTREAM, NULL, "It broke off.");
         responses_write_failure(&s.out, &s.writer, &s.err);

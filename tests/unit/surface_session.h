@@ -102,8 +102,10 @@ static inline void surface_end(struct surface_session *s, const char *cost)
 {
     if (!s->failed && !s->done && s->format->end_stream != NULL)
         s->failed = s->format->end_stream(&s->reader, surface_event, s, &s->err) != 0;
-    if (s->done && !s->failed)
-        responses_write_end(&s->out, &s->writer, &s->usage, cost);
+    if (s->done && !s->failed) {
+        assert_non_null(responses_write_items(&s->out, &s->writer, &s->usage, cost));
+        responses_write_response(&s->out, &s->writer);
+    }
     assert_false(buf_failed(&s->out));
 }
 

@@ -194,23 +194,12 @@ static void test_check(void **state)
     }
 }
 
-static void test_names(void **state)
-{
-    (void)state;
-    assert_string_equal(route_api_name(API_OPENAI), "openai");
-    assert_string_equal(route_api_name(API_OPENAI_RESPONSES), "openai-responses");
-    assert_string_equal(route_api_name(API_ANTHROPIC), "anthropic");
-    assert_string_equal(route_api_name(API_GOOGLE), "google");
-    assert_string_equal(route_api_name(API_OPENROUTER), "openrouter");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_routes),   cmocka_unit_test(test_without_key),
         cmocka_unit_test(test_kinds),        cmocka_unit_test(test_embeddings),
         cmocka_unit_test(test_not_callable), cmocka_unit_test(test_check),
-        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

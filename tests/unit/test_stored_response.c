@@ -142,6 +142,24 @@ static void time_runs_out(void **state)
                         "0");
 }
 
+/* References to many large responses bring the newest of them only. */
+static void items_have_a_bound(void **state)
+{
+    enum { LARGE = 5 * 1024 * 1024 };
+    struct moneyfix *f = *state;
+    char *large = mem_zalloc(LARGE);
+
+    for (int n = 10; n < 14; n++) {
+        struct stored_new row = {.id = id_of(f, n),
+                                 .sealed = {large, LARGE},
+                                 .item_ids = arena_printf(f->arena, "[\"msg_%d\"]", n)};
+        assert_int_equal(stored_response_put(&f->store, f->arena, MONEY_BOB, &row, &f->err), 0);
+    }
+    mem_free(large);
+    assert_int_equal(find(f, MONEY_BOB, "[\"msg_10\",\"msg_11\",\"msg_12\",\"msg_13\"]"), 3);
+    assert_int_equal(find(f, MONEY_BOB, "[\"msg_10\"]"), 1);
+}
+
 static int set_up(void **state)
 {
     static struct moneyfix fixture;
@@ -166,6 +184,7 @@ int main(void)
         cmocka_unit_test(what_is_deleted_breaks_a_chain),
         cmocka_unit_test(an_unknown_key_keeps_nothing),
         cmocka_unit_test(time_runs_out),
+        cmocka_unit_test(items_have_a_bound),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
