@@ -95,8 +95,8 @@ END //
 -- another price of one tool; all other prices are those of the version before. NULL: the tool is not offered any more.
 -- Later versions that have been entered already stay as they are; the result shows all that are yet to come.
 CREATE OR REPLACE PROCEDURE set_tool_price(
-    IN p_model VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
-    IN p_tool VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+    IN p_model VARCHAR(64) CHARACTER SET ascii,
+    IN p_tool VARCHAR(32) CHARACTER SET ascii,
     IN p_usd DECIMAL(18,9),
     IN p_valid_from DATETIME(6)
 )

@@ -118,4 +118,4 @@ class TestTranslatedRecordings:
 
 
 def test_the_recordings_are_used():
-    assert [len(cases(p, s)) for p in ("anthropic", "other") for s in "01"] == [13, 7, 43, 22]
+    assert [len(cases(p, s)) for p in ("anthropic", "other") for s in "01"] == [13, 7, 47, 25]
