@@ -73,8 +73,7 @@ many: BEGIN
                     ORDER BY v.valid_from DESC LIMIT 1)
             WHERE k.enabled AND COALESCE(m.enabled, 1) AND (k.expires_at IS NULL OR k.expires_at > v_now)
                 AND a.enabled AND o.enabled AND COALESCE(t.enabled, 1) AND p.input_usd IS NOT NULL
-                AND (NOT k.models_limited OR EXISTS (
-                    SELECT 1 FROM api_key_model x WHERE x.key_id = k.id AND x.model_id = s.model_id))
+                AND NOT k.models_limited
         ) r
     ) w
     WHERE ROUND((w.bound * w.in_usd + w.answer * w.choices * w.out_usd) * 0.000001 * (1 + w.markup), 9) <= w.room;
