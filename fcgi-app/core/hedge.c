@@ -99,6 +99,11 @@ bool hedge_is_up(struct hedge *h, const char *provider, struct arena *arena)
     return health_probe(&won, h->store, arena, provider, &err) != 0 || won;
 }
 
+bool hedge_is_down(struct hedge *h, const char *provider, struct arena *arena)
+{
+    return look_up(h, provider, arena).down;
+}
+
 /* The next look goes to the database. */
 static void forget(struct hedge *h)
 {

@@ -21,6 +21,9 @@ void hedge_free(struct hedge *h);
  * probe. With the database away every provider counts as up. */
 bool hedge_is_up(struct hedge *h, const char *provider, struct arena *arena);
 
+/* Whether it would be marked down, without a claim to the probe. */
+bool hedge_is_down(struct hedge *h, const char *provider, struct arena *arena);
+
 /* How a call to the provider went; `what` (NULL: well) is for the operator. */
 void hedge_report(struct hedge *h, const char *provider, const char *what, struct arena *arena);
 

@@ -65,6 +65,7 @@ struct run {
     int64_t output_bytes; /* of text sent to the client, or of a whole answer */
 
     /* Of the attempt under way. */
+    size_t at; /* of the routes */
     const struct route *route;
     struct transfer_result result;
     struct format_reader reader;
@@ -493,10 +494,20 @@ static struct ledger_want want_of(const struct run *run)
     return want;
 }
 
+/* The largest answer of the model that serves on the present route. */
+static int64_t output_max(const struct run *run)
+{
+    const struct catalog_model *serving = models_find_id(run->models, run->route->price_model_id);
+
+    return serving != NULL && run->head.hedged_from != NULL ? serving->max_output_tokens
+                                                            : run->model->max_output_tokens;
+}
+
 static int authorize(struct run *run, struct err *err)
 {
     struct ledger_want want = want_of(run);
 
+    want.output_max = output_max(run);
     if (ledger_authorize(&run->hold, &run->relay->app->store, run->call->arena, &want, err) != 0)
         return -1;
     bool lowered = want.output_limit == 0 ? run->hold.output_limit < run->model->max_output_tokens
@@ -509,13 +520,47 @@ static int authorize(struct run *run, struct err *err)
     return 0;
 }
 
-/* The largest answer of the model that serves on the present route. */
-static int64_t output_max(const struct run *run)
+/* Another model does not take what only the client's own language can say (sound, custom tools),
+ * and most give one answer only: none of it may be left out in silence. */
+static bool may_hedge(const struct run *run)
 {
-    const struct catalog_model *serving = models_find_id(run->models, run->route->price_model_id);
+    const struct relay_call *call = run->call;
+    struct err err;
 
-    return serving != NULL && run->head.hedged_from != NULL ? serving->max_output_tokens
-                                                            : run->model->max_output_tokens;
+    return call->request->choices == 1 &&
+           (call->request->content != NULL ||
+            call->read_content(call->request, call->arena, &err) == 0);
+}
+
+static void choose(struct run *run, size_t at)
+{
+    run->at = at;
+    run->route = &run->routes.routes[at];
+    run->head.provider = run->route->format->name;
+    run->head.hedged_from = at > 0 ? run->routes.routes[0].format->name : NULL;
+}
+
+/* While a provider is marked down the hold is made for its hedge at once, which saves extending it.
+ * Whatever is in the way of that, the provider that was asked decides what the client gets. */
+static int admit(struct run *run, struct err *err)
+{
+    const struct relay_call *call = run->call;
+    struct hedge *hedge = run->relay->app->hedge;
+    bool down = run->routes.count > 1 && call->request->hosted.kinds == 0 &&
+                hedge_is_down(hedge, run->routes.routes[0].format->name, call->arena);
+
+    if (down && may_hedge(run)) {
+        for (size_t at = 1; at < run->routes.count; at++) {
+            choose(run, at);
+            if (authorize(run, err) == 0)
+                return 0;
+            if (err->code == ERR_DATABASE)
+                return -1;
+            err_clear(err);
+        }
+    }
+    choose(run, 0);
+    return authorize(run, err);
 }
 
 /* Another provider serves at another price, or the prompt grows: the hold must cover that too.
@@ -632,39 +677,20 @@ static enum verdict attempt(struct run *run)
     return verdict;
 }
 
-/* Another model does not take what only the client's own language can say (sound, custom tools),
- * and most give one answer only: none of it may be left out in silence. */
-static bool may_hedge(const struct run *run)
-{
-    const struct relay_call *call = run->call;
-    struct err err;
-
-    return call->request->choices == 1 &&
-           (call->request->content != NULL ||
-            call->read_content(call->request, call->arena, &err) == 0);
-}
-
 /* The next route takes over; false if there is none, or it cannot say what is asked, or the hold
  * cannot be made large enough for it. */
-static bool take_next(struct run *run, size_t *at)
+static bool take_next(struct run *run)
 {
-    const struct route *asked = run->route;
-    const char *hedged_from = run->head.hedged_from;
+    size_t asked = run->at;
 
-    if (*at + 1 >= run->routes.count || !may_hedge(run))
+    if (asked + 1 >= run->routes.count || !may_hedge(run))
         return false;
-    if (run->head.hedged_from == NULL)
-        run->head.hedged_from = run->route->format->name;
-    while (++*at < run->routes.count) {
-        run->route = &run->routes.routes[*at];
-        run->head.provider = run->route->format->name;
+    for (size_t at = asked + 1; at < run->routes.count; at++) {
+        choose(run, at);
         if (extend(run, "not hedged to") == 0)
             return true;
     }
-    /* The usage row names who was asked. */
-    run->route = asked;
-    run->head.provider = asked->format->name;
-    run->head.hedged_from = hedged_from;
+    choose(run, asked); /* the usage row names who was asked */
     return false;
 }
 
@@ -675,10 +701,10 @@ static enum verdict serve(struct run *run)
     struct arena *arena = run->call->arena;
     bool hedged = run->routes.count > 1;
     enum verdict verdict;
-    size_t at = 0;
 
-    if (hedged && !hedge_is_up(hedge, run->route->format->name, arena) && !take_next(run, &at))
-        at = run->routes.count;
+    if (hedged && run->at == 0 && !hedge_is_up(hedge, run->route->format->name, arena) &&
+        !take_next(run))
+        run->routes.count = 1;
     for (;;) {
         verdict = attempt(run);
         /* A provider's 4xx is about the request: nobody else would do better. */
@@ -689,7 +715,7 @@ static enum verdict serve(struct run *run)
                          arena);
         if (run->failure.code == ERR_NONE)
             run->failure = run->err;
-        if (!fault || run->content || !take_next(run, &at))
+        if (!fault || run->content || !take_next(run))
             return verdict;
     }
 }
@@ -790,12 +816,10 @@ int relay_run(struct relay *r, const struct relay_call *call, const struct relay
     if (rc == 0)
         rc = fetch_images(run, err);
     if (rc == 0) {
-        run->route = &run->routes.routes[0];
-        run->head.provider = run->route->format->name;
         bound_prompt(&run->bound, &call->request->size, run->model);
         if (call->request->hosted.kinds != 0)
             bound_tools(&run->bound, call->request->hosted.max_calls, run->model);
-        rc = authorize(run, err);
+        rc = admit(run, err);
     }
     if (rc == 0)
         rc = run_held(run, err);

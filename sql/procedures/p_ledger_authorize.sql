@@ -24,7 +24,8 @@ DELIMITER //
 -- worst fits in room: hold worst. Else likely fits: hold all that is left. Else refuse, naming the scope
 -- with the smallest room.
 --
--- A key with a list of models is refused for every other one (of a model that has retired, the successor counts).
+-- A key with a list of models is refused for every other one (of a model that has retired, the successor counts; of a
+-- hedge, both).
 --
 -- First everything is read without locks. A hold is taken by guarded updates; if one of them finds that the room has
 -- gone meanwhile, the rows are locked and the figures computed again. A refusal is decided on one consistent read of
@@ -99,8 +100,8 @@ decide: BEGIN
         WHERE k.id = o_key_id;
     END IF;
     IF o_outcome IS NULL AND v_limited THEN
-        SELECT IF(COUNT(*) = 0, 'model_not_allowed', NULL) INTO o_outcome
-        FROM api_key_model WHERE key_id = o_key_id AND model_id = p_model_id;
+        SELECT IF(COUNT(*) < IF(p_price_model_id = p_model_id, 1, 2), 'model_not_allowed', NULL) INTO o_outcome
+        FROM api_key_model WHERE key_id = o_key_id AND model_id IN (p_model_id, p_price_model_id);
     END IF;
     IF o_outcome IS NOT NULL THEN
         LEAVE decide;

@@ -179,3 +179,38 @@ def test_marked_down_and_found_again(world, account):
     world.db.rows("UPDATE upstream_health SET down_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND")
     wait_until(lambda: account.api.chat(model=MODEL).headers["x-aig-provider"] == "openai", "the probe finds it up")
     assert world.db.rows("SELECT * FROM upstream_health WHERE failures > 0") == []
+
+
+@pytest.fixture
+def down(world, account):
+    """OpenAI is marked down for as long as the test takes."""
+    world.db.rows("INSERT INTO upstream_health (provider, failures, down_until) VALUES ('openai', 9, UTC_TIMESTAMP(6) + INTERVAL 1 HOUR)")
+    wait_until(lambda: account.api.chat(model=MODEL).headers["x-aig-provider"] == "openrouter", "OpenAI counts as down")
+
+
+def test_while_down_the_hold_is_the_hedges_at_once(world, account, down):
+    word = new_word()
+    answer = account.api.chat(word, model="test-hedged-dearly", max_tokens=100)
+    assert answer.status == 200 and answer.headers["x-aig-hedged-from"] == "openai", answer
+    usage = account.usage(answer)
+    price = world.db.one("SELECT p.* FROM price p JOIN model m ON m.id = p.model_id WHERE m.name = 'grok-4.3'")
+    assert int(usage["arithmetic"]["price_id"]) == price["id"] and usage["charge_usd"] <= usage["arithmetic"]["hold_usd"]
+    assert [r["provider"] for r in world.fake.requests(word)] == ["openrouter"]
+
+
+def test_while_down_who_cannot_pay_the_hedge_asks_the_provider(world, account, down):
+    """OpenAI may be back, and its price is what the client reckoned with."""
+    other, word = account.new_key(), new_word()
+    other.set_cap("key", "0.0003")      # see test_a_dearer_model_needs_room
+    answer = other.api.chat(word, model="test-hedged-dearly", max_tokens=100)
+    assert [r["provider"] for r in world.fake.requests(word)] == ["openai"], answer
+    assert answer.status == 200 and "x-aig-hedged-from" not in answer.headers
+
+
+def test_while_down_a_hedge_off_the_list_does_not_serve(world, account, down):
+    other, word = account.new_key(), new_word()
+    world.db.call("set_key_models", other.key_id, f"{MODEL}, deepseek-v3.2")
+    assert other.api.chat(model=MODEL).headers["x-aig-provider"] == "openrouter"
+    world.db.call("set_key_models", other.key_id, MODEL)
+    assert other.api.chat(word, model=MODEL).headers["x-aig-provider"] == "openai"
+    assert [r["provider"] for r in world.fake.requests(word)] == ["openai"]

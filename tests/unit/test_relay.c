@@ -154,7 +154,7 @@ static void test_provider_down(void **state)
     prepare(&f, ANSWER, ANSWER);
     provider_down = true;
     assert_int_equal(run(&f, "m", false), 0);
-    assert_string_equal(money, "authorize(1) extend(2) settle(ok,openrouter<openai) ");
+    assert_string_equal(money, "authorize(2) settle(ok,openrouter<openai) ");
     assert_int_equal(atomic_load(&f.peers[0].connections), 0);
     finish(&f);
 }
