@@ -62,6 +62,7 @@ many: BEGIN
                     output_max BIGINT UNSIGNED PATH '$[7]', choices INT UNSIGNED PATH '$[8]',
                     ttl_s INT UNSIGNED PATH '$[9]')) s
                 STRAIGHT_JOIN api_key k ON k.key_hash = UNHEX(s.key_hex)
+                LEFT JOIN api_key_model x ON k.models_limited AND x.key_id = k.id AND x.model_id = s.model_id
                 STRAIGHT_JOIN account o ON o.id = k.account_id
                 LEFT JOIN team_member m ON m.id = k.member_id
                 LEFT JOIN team t ON t.id = m.team_id
@@ -73,7 +74,7 @@ many: BEGIN
                     ORDER BY v.valid_from DESC LIMIT 1)
             WHERE k.enabled AND COALESCE(m.enabled, 1) AND (k.expires_at IS NULL OR k.expires_at > v_now)
                 AND a.enabled AND o.enabled AND COALESCE(t.enabled, 1) AND p.input_usd IS NOT NULL
-                AND NOT k.models_limited
+                AND (NOT k.models_limited OR (x.key_id IS NOT NULL AND s.price_model_id = s.model_id))
         ) r
     ) w
     WHERE ROUND((w.bound * w.in_usd + w.answer * w.choices * w.out_usd) * 0.000001 * (1 + w.markup), 9) <= w.room;
