@@ -34,6 +34,17 @@ static void expect(struct json_object *body, const char *limit_field)
     }
 }
 
+/* What could cost more than was held. */
+static const char *refused_field(struct json_object *body)
+{
+    struct json_object *tools = jsonx_array(body, "tools");
+    struct json_object *tool = tools != NULL ? json_object_array_get_idx(tools, 0) : NULL;
+
+    if (jsonx_get(body, "models") != NULL)
+        return "models";
+    return strncmp(jsonx_str(tool, "type", ""), "openrouter:", 11) == 0 ? "tools[0].type" : NULL;
+}
+
 static void check_request(const struct format *format, const char *name)
 {
     struct json_object *file = recording_json(format->name, name, "request.json");
@@ -57,10 +68,11 @@ static void check_request(const struct format *format, const char *name)
     jsonx_write(&text, body);
     if (completions_read_request(&r, text.data, text.len, &err) != 0)
         fail_msg("%s: %s", name, err.message);
-    if (jsonx_get(body, "models") != NULL) {
+    const char *refused = refused_field(body);
+    if (refused != NULL) {
         assert_int_equal(format->write_request(&out, &r, &target, &err), -1);
         assert_int_equal(err.status, 400);
-        assert_string_equal(err.param, "models");
+        assert_string_equal(err.param, refused);
     } else {
         assert_int_equal(format->write_request(&out, &r, &target, &err), 0);
         assert_int_equal(jsonx_parse(&written, out.data, out.len, &err), 0);
